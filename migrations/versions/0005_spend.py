@@ -127,7 +127,8 @@ CREATE TABLE ai.spend_event (
     response_hash bytea,
     prefix_hashes bytea,
     PRIMARY KEY (tenant_id, ts, event_id),
-    CHECK ((cost_nano IS NULL) = (price_version IS NULL))
+    CHECK (cost_nano IS NOT NULL OR price_version IS NULL),
+    CHECK (cost_nano = 0 OR price_version IS NOT NULL OR cost_nano IS NULL)
 ) PARTITION BY RANGE (ts)
 ;;
 COMMENT ON COLUMN ai.spend_event.cost_nano IS 'USD x 10^9; NULL means unpriced, never zero.'

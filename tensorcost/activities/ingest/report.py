@@ -1,0 +1,44 @@
+"""What a load did, as every caller shows it."""
+
+from dataclasses import dataclass, field
+
+from tensorcost.domain.cost.unpriced import UnpricedGroup, merge_unpriced
+from tensorcost.domain.spend.parsed import Reject
+from tensorcost.storage.spend.batches import Counts
+
+_KEPT_REJECTS = 1000
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """Row counts of one load; ``accepted + duplicate + rejected`` is what was read."""
+
+    rows_read: int = 0
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    checkpoint: Counts | None = None
+    """Set when the object was loaded before: what that load counted. Nothing was read now."""
+    batch_ids: list[int] = field(default_factory=list)
+    unpriced: tuple[UnpricedGroup, ...] = ()
+    rejects: list[Reject] = field(default_factory=list)
+    """The first thousand; all of them are in the quarantine."""
+
+    @property
+    def already_loaded(self) -> bool:
+        return self.checkpoint is not None
+
+    def reject(self, rejects: list[Reject]) -> None:
+        """Count rejects and keep the first of them."""
+        self.rejected += len(rejects)
+        self.rejects.extend(rejects[: _KEPT_REJECTS - len(self.rejects)])
+
+    def merge(self, other: "IngestReport") -> None:
+        """Add another load's figures to this one."""
+        self.rows_read += other.rows_read
+        self.accepted += other.accepted
+        self.duplicate += other.duplicate
+        self.rejected += other.rejected
+        self.batch_ids.extend(other.batch_ids)
+        self.unpriced = merge_unpriced([*self.unpriced, *other.unpriced])
+        self.rejects.extend(other.rejects[: _KEPT_REJECTS - len(self.rejects)])

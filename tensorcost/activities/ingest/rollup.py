@@ -1,0 +1,121 @@
+"""Sums of a batch by hour and by day, in the key order that the load needs."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+
+from tensorcost.storage.spend.rollups import MEASURES, RollupRows
+
+_KEY: Final = ["dim_id", "actor_id", "grain"]
+_TOKENS: Final = (
+    "input_tokens",
+    "cached_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+)
+_NEEDED: Final = [
+    "ts",
+    *_KEY,
+    "requests",
+    *_TOKENS,
+    "quantity_micro",
+    "cost_nano",
+    "error_code",
+    "latency_ms",
+]
+
+
+class Rollup:
+    """Accumulates hourly sums over the chunks of one load; memory goes by keys, not rows."""
+
+    def __init__(self) -> None:
+        self._parts: list[pl.DataFrame] = []
+
+    def add(self, events: pa.RecordBatch, keep: Sequence[bool] | None = None, sign: int = 1) -> None:
+        """Add the rows of ``events`` (those where ``keep`` is true), times ``sign``."""
+        frame = pl.from_arrow(pa.Table.from_batches([events]).select(_NEEDED))
+        assert isinstance(frame, pl.DataFrame)
+        if keep is not None:
+            frame = frame.filter(pl.Series(keep, dtype=pl.Boolean))
+        if frame.height:
+            self._parts.append(_sum_by_hour(frame, sign))
+        if len(self._parts) > 32:
+            self._parts = [_merge(pl.concat(self._parts))]
+
+    def hourly(self) -> RollupRows:
+        """Sums per (hour, dimension, actor, grain)."""
+        return _rows(self._merged(), "hour")
+
+    def daily(self) -> RollupRows:
+        """Sums per (day, dimension, actor, grain)."""
+        frame = self._merged()
+        by_day = (
+            frame.with_columns(pl.col("hour").dt.date().alias("day"))
+            .group_by("day", *_KEY)
+            .agg([pl.col(name).sum() for name in MEASURES])
+        )
+        return _rows(by_day, "day")
+
+    def _merged(self) -> pl.DataFrame:
+        if not self._parts:
+            return _EMPTY
+        if len(self._parts) > 1:
+            self._parts = [_merge(pl.concat(self._parts))]
+        return self._parts[0]
+
+
+def _sum_by_hour(frame: pl.DataFrame, sign: int) -> pl.DataFrame:
+    unpriced = pl.col("cost_nano").is_null()
+    tokens = sum((pl.col(name) for name in _TOKENS), start=pl.lit(0, dtype=pl.Int64))
+    summed = (
+        frame.lazy()
+        .with_columns(pl.col("ts").dt.truncate("1h").alias("hour"))
+        .group_by("hour", *_KEY)
+        .agg(
+            pl.col("requests").sum(),
+            *(pl.col(name).sum() for name in _TOKENS),
+            pl.col("quantity_micro").sum(),
+            pl.col("cost_nano").sum(),
+            pl.col("requests").filter(unpriced).sum().alias("unpriced_requests"),
+            tokens.filter(unpriced).sum().alias("unpriced_tokens"),
+            pl.col("requests")
+            .filter(pl.col("error_code").is_not_null())
+            .sum()
+            .alias("error_requests"),
+            pl.col("latency_ms").cast(pl.Int64).sum().alias("latency_ms_sum"),
+            pl.col("latency_ms").count().cast(pl.Int64).alias("latency_count"),
+        )
+        .collect()
+    )
+    if sign == 1:
+        return summed
+    return summed.with_columns([pl.col(name) * sign for name in MEASURES])
+
+
+def _merge(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.group_by("hour", *_KEY).agg([pl.col(name).sum() for name in MEASURES])
+
+
+def _rows(frame: pl.DataFrame, period: str) -> RollupRows:
+    ordered = frame.sort(period, *_KEY)
+    return RollupRows(
+        period=ordered[period].to_list(),
+        dim_id=ordered["dim_id"].to_list(),
+        actor_id=ordered["actor_id"].to_list(),
+        grain=ordered["grain"].to_list(),
+        measures=[ordered[name].to_list() for name in MEASURES],
+    )
+
+
+_EMPTY: Final = pl.DataFrame(
+    schema={
+        "hour": pl.Datetime("us", "UTC"),
+        "dim_id": pl.Int64,
+        "actor_id": pl.Int64,
+        "grain": pl.Int16,
+        **dict.fromkeys(MEASURES, pl.Int64),
+    }
+)

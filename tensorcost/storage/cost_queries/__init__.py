@@ -1,0 +1,1 @@
+"""Reads over the rollups: sums of what counts and of what stands beside, never of raw events."""

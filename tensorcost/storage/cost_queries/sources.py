@@ -1,0 +1,79 @@
+"""Where the sums of a question come from: daily or hourly rollups, or the deltas known then.
+
+Whole days are read from the daily rollup, the hours at a window's edges and hourly series
+from the hourly one, and ``as_of`` sums the deltas of the batches that were known by then.
+"""
+
+from typing import Any, Final
+
+from tensorcost.domain.cost.query import CostQuery, Step
+from tensorcost.domain.cost.rollup import MEASURE_NAMES
+
+MEASURES: Final = ", ".join(MEASURE_NAMES)
+SUMS: Final = ", ".join(f"sum(s.{name}) AS {name}" for name in MEASURE_NAMES)
+_HOURLY: Final = (
+    "SELECT (hour AT TIME ZONE 'UTC')::date AS day, hour, dim_id, actor_id, grain, {measures} "
+    "FROM ai.spend_hourly WHERE tenant_id = :tenant AND hour >= :{low} AND hour < :{high}"
+)
+_DAILY: Final = (
+    "SELECT day, NULL::timestamptz AS hour, dim_id, actor_id, grain, {measures} "
+    "FROM ai.spend_daily WHERE tenant_id = :tenant AND day >= :{low} AND day < :{high}"
+)
+_KNOWN: Final = (
+    "SELECT d.day, NULL::timestamptz AS hour, d.dim_id, d.actor_id, d.grain, {measures} "
+    "FROM ai.spend_delta d JOIN ai.ingest_batch b USING (tenant_id, batch_id) "
+    "WHERE d.tenant_id = :tenant AND d.day >= :{low} AND d.day < :{high} "
+    "AND b.known_at <= :as_of"
+)
+_LIVE_CELLS: Final = (
+    "SELECT day, cell_id, min(grain) AS grain FROM ai.spend_cell WHERE tenant_id = :tenant "
+    "AND day >= :first_day AND day < :end_day AND grain IN (1, 2) GROUP BY day, cell_id"
+)
+_KNOWN_CELLS: Final = (
+    "SELECT s.day, d.cell_id, min(s.grain) AS grain FROM ai.spend_delta s "
+    "JOIN ai.ingest_batch b USING (tenant_id, batch_id) "
+    "JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id "
+    "WHERE s.tenant_id = :tenant AND s.day >= :first_day AND s.day < :end_day "
+    "AND b.known_at <= :as_of GROUP BY s.day, d.cell_id"
+)
+_LIVE_DELIVERIES: Final = (
+    "SELECT current_delivery_id AS delivery_id FROM ai.bill_period WHERE tenant_id = :tenant"
+)
+_KNOWN_DELIVERIES: Final = (
+    "SELECT DISTINCT ON (origin, export_name, period) delivery_id FROM ai.bill_delivery "
+    "WHERE tenant_id = :tenant AND state <> 'loading' AND known_at <= :as_of "
+    "ORDER BY origin, export_name, period, known_at DESC, delivery_id DESC"
+)
+
+
+def rollup_rows(query: CostQuery, params: dict[str, Any]) -> str:
+    """SELECT of (day, hour, dim_id, actor_id, grain, measures); adds its bounds to ``params``."""
+    window = query.window
+    if query.as_of is not None:
+        params.update(day_low=window.first_day, day_high=window.end_day)
+        return _KNOWN.format(low="day_low", high="day_high", measures=_prefixed("d"))
+    if query.step is Step.HOUR:
+        params.update(hour_low=window.start, hour_high=window.end)
+        return _HOURLY.format(low="hour_low", high="hour_high", measures=MEASURES)
+    parts: list[str] = []
+    if (days := window.whole_days()) is not None:
+        params.update(day_low=days[0], day_high=days[1])
+        parts.append(_DAILY.format(low="day_low", high="day_high", measures=MEASURES))
+    for n, (low, high) in enumerate(window.hour_edges()):
+        params.update({f"hour_low{n}": low, f"hour_high{n}": high})
+        parts.append(_HOURLY.format(low=f"hour_low{n}", high=f"hour_high{n}", measures=MEASURES))
+    return " UNION ALL ".join(parts)
+
+
+def finest_cells(query: CostQuery) -> str:
+    """SELECT of (day, cell_id, grain): the finest grain of every cell that has one."""
+    return _LIVE_CELLS if query.as_of is None else _KNOWN_CELLS
+
+
+def deliveries(query: CostQuery) -> str:
+    """SELECT of the bill deliveries that hold, or held at ``as_of``."""
+    return _LIVE_DELIVERIES if query.as_of is None else _KNOWN_DELIVERIES
+
+
+def _prefixed(alias: str) -> str:
+    return ", ".join(f"{alias}.{name}" for name in MEASURE_NAMES)

@@ -1,0 +1,159 @@
+"""The price catalogue at rest: immutable versions, a tenant's overrides beside them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row
+
+from tensorcost.domain.cost.price import Price, PriceKey, PriceKind, UnitKind
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.bill import TokenKind
+from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
+from tensorcost.storage.session import TenantTx, Tx
+
+_COLUMNS: Final = (
+    "version_id, provider, model_id, region, routing_scope, service_tier, modality, "
+    "context_bucket, unit_kind, usd_per_million, valid_from, valid_to, source"
+)
+_ARRAYS: Final = (
+    "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], "
+    "$8::text[], $9::numeric[], $10::timestamptz[], $11::timestamptz[], $12::text[])"
+)
+_TOKEN_KINDS: Final = frozenset(kind.value for kind in TokenKind)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceImport:
+    """What an import is recorded as; the same content and date again is the same version."""
+
+    source: str
+    content_hash: bytes
+    effective_from: datetime
+
+
+async def price_state(tx: TenantTx) -> tuple[int, int]:
+    """Newest (list version, override version): equal pairs mean an equal book."""
+    row = await tx.first(
+        "SELECT (SELECT coalesce(max(version_id), 0) FROM ai.price_version) AS listed, "
+        "(SELECT coalesce(max(version_id), 0) FROM ai.price_override_version "
+        "WHERE tenant_id = :tenant) AS own",
+        tenant=tx.tenant_id,
+    )
+    assert row is not None
+    return int(row.listed), int(row.own)
+
+
+async def read_prices(tx: TenantTx) -> tuple[list[Price], list[Price]]:
+    """The global list and the tenant's overrides."""
+    listed = await tx.all(f"SELECT {_COLUMNS} FROM ai.price")
+    own = await tx.all(
+        f"SELECT {_COLUMNS} FROM ai.price_override WHERE tenant_id = :tenant", tenant=tx.tenant_id
+    )
+    return [_price(row) for row in listed], [_price(row) for row in own]
+
+
+async def begin_list_version(tx: Tx, imported: PriceImport) -> tuple[int, bool]:
+    """(version, is new) of an import into the global list; needs the platform role."""
+    return await _begin(tx, "ai.price_version", "", {}, imported)
+
+
+async def begin_override_version(tx: TenantTx, imported: PriceImport) -> tuple[int, bool]:
+    """(version, is new) of an import into the tenant's overrides."""
+    return await _begin(
+        tx, "ai.price_override_version", "tenant_id, ", {"tenant": tx.tenant_id}, imported
+    )
+
+
+async def add_list_prices(tx: Tx, prices: Sequence[Price]) -> None:
+    """Append prices of one new version to the global list."""
+    driver = await tx.driver()
+    await driver.execute(
+        f"INSERT INTO ai.price ({_COLUMNS}) SELECT $13::int, * FROM {_ARRAYS}",
+        *_arrays(prices),
+        prices[0].version,
+    )
+
+
+async def add_override_prices(tx: TenantTx, prices: Sequence[Price]) -> None:
+    """Append prices of one new version to the tenant's overrides."""
+    driver = await tx.driver()
+    await driver.execute(
+        f"INSERT INTO ai.price_override (tenant_id, {_COLUMNS}) "
+        f"SELECT $14::uuid, $13::int, * FROM {_ARRAYS}",
+        *_arrays(prices),
+        prices[0].version,
+        tx.tenant_id,
+    )
+
+
+async def _begin(
+    tx: Tx, table: str, column: str, scope: dict[str, TenantId], imported: PriceImport
+) -> tuple[int, bool]:
+    value = ":tenant, " if scope else ""
+    where = "tenant_id = :tenant AND " if scope else ""
+    params: dict[str, Any] = {
+        **scope,
+        "source": imported.source,
+        "hash": imported.content_hash,
+        "since": imported.effective_from,
+    }
+    new = await tx.scalar(
+        f"INSERT INTO {table} ({column}source, content_hash, effective_from) "
+        f"VALUES ({value}:source, :hash, :since) ON CONFLICT DO NOTHING RETURNING version_id",
+        **params,
+    )
+    if new is not None:
+        return int(new), True
+    known = await tx.scalar(
+        f"SELECT version_id FROM {table} WHERE {where}content_hash = :hash "
+        "AND effective_from = :since",
+        **{name: value for name, value in params.items() if name != "source"},
+    )
+    return int(known), False
+
+
+def _arrays(prices: Iterable[Price]) -> list[list[Any]]:
+    rows = [
+        (
+            p.key.provider,
+            p.key.model_id,
+            p.key.region,
+            p.key.routing_scope.value,
+            p.key.service_tier.value,
+            p.key.modality,
+            p.key.context_bucket,
+            p.key.kind.value,
+            p.usd_per_million,
+            p.valid_from,
+            p.valid_to,
+            p.source,
+        )
+        for p in prices
+    ]
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _kind(text: str) -> PriceKind:
+    return TokenKind(text) if text in _TOKEN_KINDS else UnitKind(text)
+
+
+def _price(row: Row[Any]) -> Price:
+    return Price(
+        key=PriceKey(
+            provider=row.provider,
+            model_id=row.model_id,
+            region=row.region,
+            routing_scope=RoutingScope(row.routing_scope),
+            service_tier=ServiceTier(row.service_tier),
+            modality=row.modality,
+            context_bucket=row.context_bucket,
+            kind=_kind(row.unit_kind),
+        ),
+        usd_per_million=row.usd_per_million,
+        valid_from=row.valid_from,
+        valid_to=row.valid_to,
+        version=row.version_id,
+        source=row.source,
+    )
