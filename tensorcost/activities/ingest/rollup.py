@@ -34,7 +34,9 @@ class Rollup:
     def __init__(self) -> None:
         self._parts: list[pl.DataFrame] = []
 
-    def add(self, events: pa.RecordBatch, keep: Sequence[bool] | None = None, sign: int = 1) -> None:
+    def add(
+        self, events: pa.RecordBatch, keep: Sequence[bool] | None = None, sign: int = 1
+    ) -> None:
         """Add the rows of ``events`` (those where ``keep`` is true), times ``sign``."""
         frame = pl.from_arrow(pa.Table.from_batches([events]).select(_NEEDED))
         assert isinstance(frame, pl.DataFrame)

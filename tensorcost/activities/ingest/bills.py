@@ -1,0 +1,123 @@
+"""Loads a whole bill delivery in one transaction and makes it the period's current one."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+import uuid_utils.compat as uuids
+
+from tensorcost.activities.ingest.known import Known, KnownDimensions
+from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.events.envelope import NewEvent
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.bill import BillDelivery, BillLine, ParsedBill
+from tensorcost.domain.spend.facts import Dimension, Source
+from tensorcost.domain.spend.labels import labels_of_tags
+from tensorcost.domain.spend.parsed import Reject
+from tensorcost.providers.bedrock.model_family import family_and_tier
+from tensorcost.storage.session import Database, TenantTx
+from tensorcost.storage.spend.batches import Counts, Origin
+from tensorcost.storage.spend.bills import (
+    add_lines,
+    find_delivery,
+    make_current,
+    open_delivery,
+)
+from tensorcost.storage.spend.quarantine import quarantine
+
+BillParts = Callable[[], Iterable[ParsedBill]]
+"""Called in a thread; yields the delivery's lines in bounded memory."""
+
+_SOURCES: Final = {
+    "bedrock": Source.BEDROCK,
+    "azure_openai": Source.AZURE_OPENAI,
+    "vertex": Source.VERTEX,
+    "openai": Source.OPENAI_API,
+    "anthropic": Source.ANTHROPIC_API,
+}
+_PROFILE: Final = "inference-profile/"
+
+
+class BillIngest:
+    """Loads each delivery once; a newer one of the same period replaces it as a whole."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known = KnownDimensions()
+
+    async def load_bill(
+        self, tenant_id: TenantId, origin: Origin, delivery: BillDelivery, parts: BillParts
+    ) -> IngestReport:
+        """Load one delivery, or report that this manifest version was loaded before."""
+        async with self._db.tenant(tenant_id) as tx:
+            known = await find_delivery(tx, origin, delivery)
+        if known is not None:
+            return IngestReport(checkpoint=Counts(accepted=known.lines))
+        first = await asyncio.to_thread(_started, parts)
+        delivery_id: UUID = uuids.uuid7()
+        report = IngestReport()
+        rejects: list[Reject] = []
+        added: set[Known] = set()
+        async with self._db.tenant(tenant_id) as tx:
+            if not await open_delivery(tx, origin, delivery, delivery_id):
+                return IngestReport(checkpoint=Counts())
+            part, rest = first
+            while part is not None:
+                report.rows_read += part.rows_read
+                report.accepted += len(part.lines)
+                report.reject(part.rejects)
+                rejects.extend(part.rejects)
+                added |= await self._add(tx, delivery_id, part.lines)
+                part = await asyncio.to_thread(next, rest, None)
+            await quarantine(tx, origin, rejects)
+            await make_current(tx, origin, delivery, delivery_id, report.accepted)
+            tx.emit(NewEvent(EventType.COST_UPDATED, _announcement(delivery, report)))
+        self._known.remember(tenant_id, added)
+        return report
+
+    async def _add(self, tx: TenantTx, delivery_id: UUID, lines: Sequence[BillLine]) -> set[Known]:
+        dimensions = [line_dimension(line) for line in lines]
+        added = await self._known.ensure(tx, list(dict.fromkeys(dimensions)), ())
+        await add_lines(tx, delivery_id, lines, [d.stable_id() for d in dimensions])
+        return added
+
+
+def line_dimension(line: BillLine) -> Dimension:
+    """The dimension a bill line belongs to; out-of-scope lines name no model."""
+    labels = labels_of_tags(line.tags)
+    family, tier = family_and_tier(line.model_id)
+    is_profile = _PROFILE in line.resource_id
+    return Dimension(
+        source=_SOURCES.get(line.provider, Source.OTHER),
+        provider=line.provider,
+        account_id=line.usage_account_id,
+        usage_account_id=line.usage_account_id,
+        region=line.region,
+        routing_scope=line.routing_scope,
+        model_id=line.model_id,
+        model_family=family,
+        model_tier=tier,
+        service_tier=line.service_tier,
+        operation=line.operation,
+        profile_arn=line.resource_id if is_profile else "",
+        application=labels.application,
+        team=labels.team,
+        environment=labels.environment,
+        owner=labels.owner,
+    )
+
+
+def _started(parts: BillParts) -> tuple[ParsedBill | None, Iterator[ParsedBill]]:
+    """Read the first part, so that a delivery that cannot be read opens no transaction."""
+    rest = iter(parts())
+    return next(rest, None), rest
+
+
+def _announcement(delivery: BillDelivery, report: IngestReport) -> dict[str, object]:
+    return {
+        "export": delivery.export_name,
+        "period": delivery.period.isoformat(),
+        "lines": report.accepted,
+    }

@@ -1,0 +1,184 @@
+"""Bill deliveries: a billing period's lines are replaced as a whole, never appended to.
+
+A delivery becomes current in the transaction that loads it; the former one stays, superseded,
+so that what was believed before can still be asked for.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from tensorcost.domain.ids import DeliveryId
+from tensorcost.domain.spend.bill import BillDelivery, BillLine
+from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.batches import Origin
+
+_COLUMNS: Final = (
+    "delivery_id",
+    "line_no",
+    "usage_start",
+    "usage_end",
+    "payer_account_id",
+    "usage_account_id",
+    "dim_id",
+    "line_item_type",
+    "charge_category",
+    "in_scope",
+    "product_code",
+    "usage_type",
+    "operation",
+    "resource_id",
+    "token_kind",
+    "quantity_micro",
+    "unit",
+    "unblended_nano",
+    "amortized_nano",
+    "net_nano",
+    "currency",
+    "iam_principal",
+    "invoice_id",
+    "billing_entity",
+)
+_LIST: Final = ", ".join(_COLUMNS)
+_STAGE: Final = (
+    "CREATE TEMP TABLE IF NOT EXISTS bill_stage ON COMMIT DROP AS "
+    f"SELECT {_LIST} FROM ai.bill_line WITH NO DATA"
+)
+_DAILY: Final = """
+    INSERT INTO ai.bill_daily (tenant_id, delivery_id, day, dim_id, charge_category, in_scope,
+        currency, lines, unblended_nano, amortized_nano, net_nano)
+    SELECT tenant_id, delivery_id, (usage_start AT TIME ZONE 'UTC')::date, dim_id,
+        charge_category, in_scope, currency, count(*), sum(unblended_nano), sum(amortized_nano),
+        sum(coalesce(net_nano, unblended_nano))
+    FROM ai.bill_line WHERE tenant_id = :tenant AND delivery_id = :delivery
+    GROUP BY 1, 2, 3, 4, 5, 6, 7
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDelivery:
+    delivery_id: DeliveryId
+    lines: int
+
+
+async def find_delivery(
+    tx: TenantTx, origin: Origin, delivery: BillDelivery
+) -> KnownDelivery | None:
+    """The delivery with this manifest version, when it was loaded before."""
+    row = await tx.first(
+        "SELECT delivery_id, lines FROM ai.bill_delivery WHERE tenant_id = :tenant "
+        "AND origin = :origin AND export_name = :export AND period = :period "
+        "AND manifest_etag = :etag",
+        tenant=tx.tenant_id,
+        origin=origin.name,
+        export=delivery.export_name,
+        period=delivery.period,
+        etag=delivery.manifest_etag,
+    )
+    return None if row is None else KnownDelivery(DeliveryId(row.delivery_id), row.lines)
+
+
+async def open_delivery(
+    tx: TenantTx, origin: Origin, delivery: BillDelivery, delivery_id: UUID
+) -> bool:
+    """Insert the delivery as loading. False when another load of it was faster."""
+    touched = await tx.run(
+        "INSERT INTO ai.bill_delivery (tenant_id, delivery_id, connection_id, origin, "
+        "export_name, period, manifest_key, manifest_etag, execution_id, state) VALUES "
+        "(:tenant, :delivery, :connection, :origin, :export, :period, :key, :etag, :execution, "
+        "'loading') ON CONFLICT DO NOTHING",
+        tenant=tx.tenant_id,
+        delivery=delivery_id,
+        connection=origin.connection_id,
+        origin=origin.name,
+        export=delivery.export_name,
+        period=delivery.period,
+        key=delivery.manifest_key,
+        etag=delivery.manifest_etag,
+        execution=delivery.execution_id,
+    )
+    return touched == 1
+
+
+async def add_lines(
+    tx: TenantTx, delivery_id: UUID, lines: Sequence[BillLine], dim_ids: Sequence[int]
+) -> None:
+    """Append lines of the delivery being loaded; ``dim_ids`` has one dimension a line."""
+    driver = await tx.driver()
+    await driver.execute(_STAGE)
+    await driver.execute("DELETE FROM bill_stage")
+    records = [
+        _record(delivery_id, line, dim_id) for line, dim_id in zip(lines, dim_ids, strict=True)
+    ]
+    await driver.copy_records_to_table("bill_stage", records=records, columns=_COLUMNS)
+    await driver.execute(f"INSERT INTO ai.bill_line ({_LIST}) SELECT {_LIST} FROM bill_stage")
+
+
+async def make_current(
+    tx: TenantTx, origin: Origin, delivery: BillDelivery, delivery_id: UUID, lines: int
+) -> None:
+    """Sum the delivery by day and point its period at it; the former one is superseded."""
+    await tx.run(_DAILY, tenant=tx.tenant_id, delivery=delivery_id)
+    period = {
+        "tenant": tx.tenant_id,
+        "origin": origin.name,
+        "export": delivery.export_name,
+        "period": delivery.period,
+        "delivery": delivery_id,
+    }
+    await tx.run(
+        "UPDATE ai.bill_delivery SET state = 'superseded' WHERE tenant_id = :tenant "
+        "AND origin = :origin AND export_name = :export AND period = :period "
+        "AND state = 'current'",
+        **{name: value for name, value in period.items() if name != "delivery"},
+    )
+    await tx.run(
+        "UPDATE ai.bill_delivery SET state = 'current', lines = :lines "
+        "WHERE tenant_id = :tenant AND delivery_id = :delivery",
+        tenant=tx.tenant_id,
+        delivery=delivery_id,
+        lines=lines,
+    )
+    await tx.run(
+        "INSERT INTO ai.bill_period AS p (tenant_id, origin, export_name, period, "
+        "current_delivery_id, invoice_id, invoice_since) "
+        "SELECT :tenant, :origin, :export, :period, :delivery, i.invoice_id, "
+        "CASE WHEN i.invoice_id <> '' THEN clock_timestamp() END FROM (SELECT coalesce("
+        "max(invoice_id), '') AS invoice_id FROM ai.bill_line WHERE tenant_id = :tenant "
+        "AND delivery_id = :delivery) i "
+        "ON CONFLICT (tenant_id, origin, export_name, period) DO UPDATE SET "
+        "current_delivery_id = excluded.current_delivery_id, "
+        "invoice_since = CASE WHEN p.invoice_id = excluded.invoice_id THEN p.invoice_since "
+        "ELSE excluded.invoice_since END, invoice_id = excluded.invoice_id",
+        **period,
+    )
+
+
+def _record(delivery_id: UUID, line: BillLine, dim_id: int) -> tuple[Any, ...]:
+    return (
+        delivery_id,
+        line.line_no,
+        line.usage_start,
+        line.usage_end,
+        line.payer_account_id,
+        line.usage_account_id,
+        dim_id,
+        line.line_item_type,
+        line.charge_category.value,
+        line.in_scope,
+        line.product_code,
+        line.usage_type,
+        line.operation,
+        line.resource_id,
+        None if line.token_kind is None else line.token_kind.value,
+        line.quantity_micro,
+        line.unit,
+        line.unblended_nano,
+        line.amortized_nano,
+        line.net_nano,
+        line.currency,
+        line.iam_principal,
+        line.invoice_id,
+        line.billing_entity,
+    )
