@@ -1,48 +1,28 @@
 """The one road of spend events, on a real Postgres."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import timedelta
 
 import pytest
 
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
-from tensorcost.domain.cost.price import Price, PriceKey
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.spend.bill import TokenKind
-from tensorcost.domain.spend.facts import Grain, RoutingScope, ServiceTier
+from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
-from tensorcost.storage.engine import make_engine
-from tensorcost.storage.prices import PriceImport, add_list_prices, begin_list_version
-from tensorcost.storage.session import Database, PlatformDatabase
+from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import ObjectRef, Origin
 from tests.support import databases
-from tests.support.spend import MODEL, NOON, add_row, dimension, parsed_rows
+from tests.support.prices import store_list_prices
+from tests.support.spend import NOON, add_row, dimension, parsed_rows
 from tests.support.tenants import app_database, make_tenant
 
-LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
 IMPORT = Origin("import")
-
-
-def price(kind: TokenKind, usd: str, version: int) -> Price:
-    key = PriceKey(
-        "bedrock", MODEL, "*", RoutingScope.IN_REGION, ServiceTier.STANDARD, "text", "base", kind
-    )
-    return Price(key, Decimal(usd), LONG_AGO, None, version, "test list")
 
 
 @pytest.fixture(scope="module")
 async def db(database: databases.Database) -> AsyncIterator[Database]:
-    engine = make_engine(database.urls.platform, application_name="test")
-    async with PlatformDatabase(engine).open(reason="test prices", actor="test") as tx:
-        version, new = await begin_list_version(tx, PriceImport("test list", b"v1", LONG_AGO))
-        assert new
-        await add_list_prices(
-            tx,
-            [price(TokenKind.INPUT, "1", version), price(TokenKind.OUTPUT, "5", version)],
-        )
-    await engine.dispose()
+    await store_list_prices(database.urls.platform)
     async with app_database(database) as opened:
         yield opened
 
