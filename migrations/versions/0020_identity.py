@@ -37,8 +37,13 @@ CREATE INDEX idempotency_key_by_age ON app.idempotency_key (tenant_id, created_a
 ALTER TABLE app.app_user ADD COLUMN password_temporary boolean NOT NULL DEFAULT false
 ;;
 GRANT SELECT (password_temporary), UPDATE (password_temporary) ON app.app_user TO tc_app
+;;
+GRANT INSERT, UPDATE ON app.invitation TO tc_platform
 """
 
+# A person whom the pool vouches for signs in through the pool alone: whoever chose a password for
+# the same address before may not have been that person.
+#
 # They run as the platform role, answer one narrow question each, and write nothing but the link.
 FUNCTIONS = """
 CREATE FUNCTION app.memberships_of(subject text, federated boolean)
@@ -49,10 +54,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     JOIN app.tenant t ON t.tenant_id = m.tenant_id AND t.status = 'active'
     WHERE m.status = 'active' AND m.user_id = (
         SELECT u.user_id FROM app.app_user u
-        WHERE CASE WHEN federated THEN u.cognito_sub = subject END
+        WHERE federated AND u.cognito_sub = subject
         UNION ALL
         SELECT u.user_id FROM app.app_user u
-        WHERE NOT federated AND u.user_id = CASE
+        WHERE NOT federated AND u.cognito_sub IS NULL AND u.user_id = CASE
             WHEN subject ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN subject::uuid
         END
         LIMIT 1
@@ -63,15 +68,22 @@ CREATE FUNCTION app.link_subject(subject text, verified_email text)
 RETURNS boolean
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
     WITH linked AS (
-        UPDATE app.app_user SET cognito_sub = subject
+        UPDATE app.app_user
+        SET cognito_sub = subject, password_hash = NULL, password_temporary = false
         WHERE email = lower(verified_email) AND cognito_sub IS NULL
           AND NOT EXISTS (SELECT FROM app.app_user o WHERE o.cognito_sub = subject)
         RETURNING user_id
+    ), person AS (
+        SELECT user_id FROM linked
+        UNION ALL
+        SELECT user_id FROM app.app_user
+        WHERE email = lower(verified_email) AND cognito_sub = subject
     ), accepted AS (
         UPDATE app.membership m SET status = 'active', updated_at = now()
-        FROM linked WHERE m.user_id = linked.user_id AND m.status = 'invited'
+        FROM person WHERE m.user_id = person.user_id AND m.status = 'invited'
+        RETURNING 1
     )
-    SELECT EXISTS (SELECT FROM linked)
+    SELECT EXISTS (SELECT FROM linked) OR EXISTS (SELECT FROM accepted)
 $$
 ;;
 CREATE FUNCTION app.tenant_of_slug(wanted text)

@@ -17,6 +17,7 @@ ALTER TABLE app.sync_step
         ('pending', 'running', 'completed', 'failed', 'skipped')),
     ADD COLUMN position int NOT NULL DEFAULT 0,
     ADD COLUMN params jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN cursor text NOT NULL DEFAULT '',
     ADD COLUMN rows_unpriced bigint NOT NULL DEFAULT 0
 ;;
 CREATE INDEX sync_step_order ON app.sync_step (tenant_id, run_id, position)
@@ -24,6 +25,8 @@ CREATE INDEX sync_step_order ON app.sync_step (tenant_id, run_id, position)
 ALTER TABLE app.sync_run
     ADD COLUMN steps_failed int NOT NULL DEFAULT 0,
     ADD COLUMN rows_unpriced bigint NOT NULL DEFAULT 0,
+    ADD COLUMN rows_read bigint NOT NULL DEFAULT 0,
+    ADD COLUMN objects bigint NOT NULL DEFAULT 0,
     ADD COLUMN requested_by text NOT NULL DEFAULT '',
     ADD COLUMN progressed_at timestamptz
 ;;
@@ -31,6 +34,8 @@ COMMENT ON COLUMN app.sync_run.progressed_at IS
     'When progress was last told as an event: at most about once a second.'
 ;;
 CREATE INDEX sync_run_by_workflow ON app.sync_run (tenant_id, workflow_id, started_at DESC)
+;;
+CREATE INDEX ingest_batch_by_run ON ai.ingest_batch (tenant_id, run_id) WHERE run_id IS NOT NULL
 ;;
 CREATE TABLE app.connection_site (
     tenant_id uuid NOT NULL,

@@ -12,6 +12,7 @@ def make_engine(url: str, *, application_name: str, pool_size: int = 10) -> Asyn
         pool_size=pool_size,
         max_overflow=pool_size,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={
             "server_settings": {"application_name": application_name, "timezone": "UTC"},
             "command_timeout": 600,

@@ -102,27 +102,37 @@ async def get_connection(tx: TenantTx, connection_id: UUID) -> Connection:
     return found
 
 
+async def lock_connection(tx: TenantTx, connection_id: UUID) -> None:
+    """Hold the connection's row until the transaction ends; NotFound when there is none."""
+    found = await tx.scalar(
+        "SELECT 1 FROM app.connection WHERE tenant_id = :tenant AND connection_id = :id "
+        "AND state <> 'removed' FOR UPDATE",
+        tenant=tx.tenant_id,
+        id=connection_id,
+    )
+    if found is None:
+        raise NotFound("connection", connection_id)
+
+
 async def list_connections(
     tx: TenantTx, *, limit: int, after: tuple[datetime, UUID] | None = None
 ) -> list[Connection]:
     """At most ``limit`` connections, oldest first, after the keyset (created_at, id)."""
-    since, last = after or (datetime.min, UUID(int=0))
+    since, last = after or (None, UUID(int=0))
     rows = await tx.all(
         f"SELECT {_COLUMNS} FROM app.connection WHERE tenant_id = :tenant AND state <> 'removed' "
         "AND (:first OR (created_at, connection_id) > (:since, :last)) "
         "ORDER BY created_at, connection_id LIMIT :limit",
         tenant=tx.tenant_id,
         first=after is None,
-        since=None if after is None else since,
+        since=since,
         last=last,
         limit=limit,
     )
     return [_connection(row) for row in rows]
 
 
-async def connections_by_ids(
-    tx: TenantTx, ids: Sequence[UUID]
-) -> dict[ConnectionId, Connection]:
+async def connections_by_ids(tx: TenantTx, ids: Sequence[UUID]) -> dict[ConnectionId, Connection]:
     """Those of ``ids`` that exist in this tenant."""
     rows = await tx.all(
         f"SELECT {_COLUMNS} FROM app.connection WHERE tenant_id = :tenant "

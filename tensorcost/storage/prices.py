@@ -25,7 +25,7 @@ _TOKEN_KINDS: Final = frozenset(kind.value for kind in TokenKind)
 
 
 @dataclass(frozen=True, slots=True)
-class PriceImport:
+class PriceRecord:
     """What an import is recorded as; the same content and date again is the same version."""
 
     source: str
@@ -54,12 +54,12 @@ async def read_prices(tx: TenantTx) -> tuple[list[Price], list[Price]]:
     return [_price(row) for row in listed], [_price(row) for row in own]
 
 
-async def begin_list_version(tx: Tx, imported: PriceImport) -> tuple[int, bool]:
+async def begin_list_version(tx: Tx, imported: PriceRecord) -> tuple[int, bool]:
     """(version, is new) of an import into the global list; needs the platform role."""
     return await _begin(tx, "ai.price_version", "", {}, imported)
 
 
-async def begin_override_version(tx: TenantTx, imported: PriceImport) -> tuple[int, bool]:
+async def begin_override_version(tx: TenantTx, imported: PriceRecord) -> tuple[int, bool]:
     """(version, is new) of an import into the tenant's overrides."""
     return await _begin(
         tx, "ai.price_override_version", "tenant_id, ", {"tenant": tx.tenant_id}, imported
@@ -89,7 +89,7 @@ async def add_override_prices(tx: TenantTx, prices: Sequence[Price]) -> None:
 
 
 async def _begin(
-    tx: Tx, table: str, column: str, scope: dict[str, TenantId], imported: PriceImport
+    tx: Tx, table: str, column: str, scope: dict[str, TenantId], imported: PriceRecord
 ) -> tuple[int, bool]:
     value = ":tenant, " if scope else ""
     where = "tenant_id = :tenant AND " if scope else ""

@@ -7,7 +7,7 @@ from tensorcost.domain.cost.price import Price, PriceKey
 from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tensorcost.storage.engine import make_engine
-from tensorcost.storage.prices import PriceImport, add_list_prices, begin_list_version
+from tensorcost.storage.prices import PriceRecord, add_list_prices, begin_list_version
 from tensorcost.storage.session import PlatformDatabase
 from tests.support.spend import MODEL
 
@@ -25,7 +25,7 @@ async def store_list_prices(platform_url: str) -> int:
     """Prices of ``MODEL`` in region, valid from 2025-01-01; the version."""
     engine = make_engine(platform_url, application_name="test")
     async with PlatformDatabase(engine).open(reason="test prices", actor="test") as tx:
-        version, _ = await begin_list_version(tx, PriceImport("test list", b"v1", LONG_AGO))
+        version, _ = await begin_list_version(tx, PriceRecord("test list", b"v1", LONG_AGO))
         await add_list_prices(tx, [_price(kind, version) for kind in USD_PER_MILLION])
     await engine.dispose()
     return version

@@ -4,7 +4,9 @@ One transaction an object: its checkpoint, its events, rollups, deltas, cells an
 stand or fall together, so that a killed worker repeats an object and never half of it.
 """
 
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import chain
 from typing import Final
 
@@ -65,6 +67,7 @@ class SpendIngest:
         self._db = db
         self._prices = prices
         self._known = KnownDimensions()
+        self._days: set[date] = set()
 
     async def load_object(
         self,
@@ -83,15 +86,18 @@ class SpendIngest:
         """
         async with self._db.tenant(tenant_id) as tx:
             counts = await loaded_counts(tx, origin, ref)
-        if counts is not None:
-            return IngestReport(checkpoint=counts)
-        return await self._load(tenant_id, origin, ref, chunks, overlap=overlap, seen=seen)
+            if counts is not None:
+                return IngestReport(checkpoint=counts)
+            book = await self._prices.read(tx)
+        stream = prepared_chunks(chunks, book)
+        return await self._load(tenant_id, origin, ref, stream, overlap=overlap, seen=seen)
 
     async def load_window(
         self, tenant_id: TenantId, origin: Origin, name: str, chunks: Chunks, *, seen: bool = False
     ) -> IngestReport:
         """Load polled or pushed rows without an object: every row is checked for a repeat."""
-        return await self._load(tenant_id, origin, None, chunks, overlap=True, seen=seen, name=name)
+        stream = prepared_chunks(chunks, await self._prices.current(tenant_id))
+        return await self._load(tenant_id, origin, None, stream, overlap=True, seen=seen, name=name)
 
     async def load_metrics(
         self, tenant_id: TenantId, origin: Origin, name: str, chunks: Chunks
@@ -103,7 +109,7 @@ class SpendIngest:
         book = await self._prices.current(tenant_id)
         report = IngestReport()
         async for chunk in prepared_chunks(chunks, book):
-            await ensure_partitions(self._db, tenant_id, chunk.days())
+            await self._ensure_days(tenant_id, chunk.days())
             async with self._db.tenant(tenant_id) as tx:
                 batch_id = await open_batch(tx, origin)
                 load = _Load(tx, batch_id, name, True, False, IngestReport())
@@ -118,21 +124,18 @@ class SpendIngest:
         tenant_id: TenantId,
         origin: Origin,
         ref: ObjectRef | None,
-        chunks: Chunks,
+        stream: AsyncIterator[Prepared],
         *,
         overlap: bool,
         seen: bool,
         name: str = "",
     ) -> IngestReport:
-        book = await self._prices.current(tenant_id)
-        stream = prepared_chunks(chunks, book)
         ahead: list[Prepared] = []
         async for chunk in stream:
             ahead.append(chunk)
             if len(ahead) == _READ_AHEAD:
                 break
-        days = set(chain.from_iterable(chunk.days() for chunk in ahead))
-        await ensure_partitions(self._db, tenant_id, days)
+        await self._ensure_days(tenant_id, chain.from_iterable(chunk.days() for chunk in ahead))
         report = IngestReport()
         added: set[Known] = set()
         async with self._db.tenant(tenant_id) as tx:
@@ -144,12 +147,16 @@ class SpendIngest:
                 added |= await self._add(load, chunk)
             ahead.clear()
             async for chunk in stream:
-                await ensure_partitions(self._db, tenant_id, chunk.days() - days)
-                days |= chunk.days()
+                await self._ensure_days(tenant_id, chunk.days())
                 added |= await self._add(load, chunk)
             await self._finish(load, origin, ref)
         self._known.remember(tenant_id, added)
         return report
+
+    async def _ensure_days(self, tenant_id: TenantId, days: Iterable[date]) -> None:
+        missing = set(days) - self._days
+        await ensure_partitions(self._db, tenant_id, missing)
+        self._days |= missing
 
     async def _add(self, load: _Load, chunk: Prepared) -> set[Known]:
         report, parsed = load.report, chunk.load.parsed
@@ -194,7 +201,7 @@ class SpendIngest:
     async def _finish(self, load: _Load, origin: Origin, ref: ObjectRef | None) -> None:
         report = load.report
         await quarantine(load.tx, origin, load.rejects)
-        await add_rollups(load.tx, load.batch_id, load.rollup.hourly(), load.rollup.daily())
+        await add_rollups(load.tx, load.batch_id, load.rollup.rows())
         counts = Counts(report.accepted, report.duplicate, report.rejected)
         await close_batch(load.tx, load.batch_id, counts, origin, ref)
         report.batch_ids.append(load.batch_id)

@@ -1,4 +1,4 @@
-"""Sums of a batch by hour and by day, in the key order that the load needs."""
+"""Sums of a load by hour; storage adds the days."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 
-from tensorcost.storage.spend.rollups import MEASURES, RollupRows
+from tensorcost.storage.spend.rollups import MEASURES, HourlyRows
 
 _KEY: Final = ["dim_id", "actor_id", "grain"]
 _TOKENS: Final = (
@@ -47,19 +47,16 @@ class Rollup:
         if len(self._parts) > 32:
             self._parts = [_merge(pl.concat(self._parts))]
 
-    def hourly(self) -> RollupRows:
+    def rows(self) -> HourlyRows:
         """Sums per (hour, dimension, actor, grain)."""
-        return _rows(self._merged(), "hour")
-
-    def daily(self) -> RollupRows:
-        """Sums per (day, dimension, actor, grain)."""
         frame = self._merged()
-        by_day = (
-            frame.with_columns(pl.col("hour").dt.date().alias("day"))
-            .group_by("day", *_KEY)
-            .agg([pl.col(name).sum() for name in MEASURES])
+        return HourlyRows(
+            hour=frame["hour"].to_list(),
+            dim_id=frame["dim_id"].to_list(),
+            actor_id=frame["actor_id"].to_list(),
+            grain=frame["grain"].to_list(),
+            measures=[frame[name].to_list() for name in MEASURES],
         )
-        return _rows(by_day, "day")
 
     def _merged(self) -> pl.DataFrame:
         if not self._parts:
@@ -99,17 +96,6 @@ def _sum_by_hour(frame: pl.DataFrame, sign: int) -> pl.DataFrame:
 
 def _merge(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.group_by("hour", *_KEY).agg([pl.col(name).sum() for name in MEASURES])
-
-
-def _rows(frame: pl.DataFrame, period: str) -> RollupRows:
-    ordered = frame.sort(period, *_KEY)
-    return RollupRows(
-        period=ordered[period].to_list(),
-        dim_id=ordered["dim_id"].to_list(),
-        actor_id=ordered["actor_id"].to_list(),
-        grain=ordered["grain"].to_list(),
-        measures=[ordered[name].to_list() for name in MEASURES],
-    )
 
 
 _EMPTY: Final = pl.DataFrame(

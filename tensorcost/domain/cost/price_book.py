@@ -9,9 +9,10 @@ An override therefore replaces the list's price of that kind as a whole, long co
 included, unless it names thresholds of its own.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar, cast
 
 from tensorcost.domain.cost.price import (
     CONTEXT_THRESHOLDS,
@@ -26,6 +27,7 @@ from tensorcost.domain.cost.price import (
 from tensorcost.domain.cost.regions import region_candidates
 from tensorcost.domain.spend.facts import Dimension, RoutingScope, ServiceTier
 
+T = TypeVar("T")
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -44,7 +46,7 @@ class PriceBook:
     row's prices: together with the row's time that version says which prices were taken.
     """
 
-    __slots__ = ("_layers", "_prices", "_seen", "version")
+    __slots__ = ("_derived", "_layers", "_prices", "_seen", "version")
 
     def __init__(self, prices: Iterable[Price], overrides: Iterable[Price] = ()) -> None:
         self._prices = (tuple(prices), tuple(overrides))
@@ -55,6 +57,7 @@ class PriceBook:
             part for layer in self._layers for key in layer for part in _parts(key)
         )
         self.version = max((p.version for layer in self._prices for p in layer), default=0)
+        self._derived: dict[Hashable, object] = {}
 
     def __len__(self) -> int:
         return sum(len(layer) for layer in self._prices)
@@ -66,6 +69,12 @@ class PriceBook:
             (p for p in listed if p.version <= version),
             (p for p in overrides if p.version <= version),
         )
+
+    def derived(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What ``make`` gives, kept under ``key``: the book never changes, so neither does it."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return cast("T", self._derived[key])
 
     def find(self, dimension: Dimension, kind: PriceKind, at: datetime) -> Price | UnpricedReason:
         """The price of one kind at one instant, or why there is none."""

@@ -9,6 +9,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from tensorcost.domain.clock import require_utc
 from tensorcost.domain.errors import ValidationFailed
 
+Moment = str | date | datetime
+"""ISO text as it came in, a date (its first instant in UTC), or an aware time."""
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
 DAY: Final = timedelta(days=1)
 HOUR: Final = timedelta(hours=1)
 _DATE: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -87,38 +91,72 @@ class WindowRule:
         return window
 
 
-def day_window(start: str | None, end: str | None, *, today: date, rule: WindowRule) -> Window:
-    """A window given as text; by default the last days up to and including ``today``."""
+def day_window(
+    start: Moment | None, end: Moment | None, *, today: date, rule: WindowRule
+) -> Window:
+    """The window asked for; by default the last days up to and including ``today``."""
     last = midnight(today + DAY) if end is None else parse_instant(end, field="to")
     first = last - rule.default if start is None else parse_instant(start, field="from")
     return rule.check(Window(first, last))
 
 
 def instant_window(
-    start: str | None, end: str | None, *, now: datetime, rule: WindowRule
+    start: Moment | None, end: Moment | None, *, now: datetime, rule: WindowRule
 ) -> Window:
-    """A window given as text; by default the stretch that ends with ``now``."""
+    """The window asked for; by default the stretch that ends with ``now``."""
     last = now if end is None else parse_instant(end, field="to")
     first = last - rule.default if start is None else parse_instant(start, field="from")
     return rule.check(Window(first, last))
 
 
-def parse_instant(text: str, *, field: str) -> datetime:
-    """An ISO 8601 date (its first instant in UTC) or a timestamp with an offset.
+def parse_instant(moment: Moment, *, field: str) -> datetime:
+    """The UTC instant that ``moment`` names, in the years 2000 to 2199.
 
-    Raises ValidationFailed naming ``field``; a timestamp without an offset is refused.
+    Raises ValidationFailed naming ``field``; a time without an offset is refused.
     """
-    if _DATE.fullmatch(text):
-        try:
-            return midnight(date.fromisoformat(text))
-        except ValueError:
-            raise _unreadable(text, field) from None
-    if not _INSTANT.fullmatch(text):
-        raise _unreadable(text, field)
     try:
-        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+        instant = _instant(moment)
     except (ValueError, OverflowError):
-        raise _unreadable(text, field) from None
+        instant = None
+    if instant is None or not _EARLIEST <= instant < _LATEST:
+        raise ValidationFailed(
+            f"'{field}' is not a date (2026-01-31) or a timestamp with an offset "
+            f"(2026-01-31T12:00:00Z): {str(moment)[:64]!r}",
+            field=field,
+        )
+    return instant
+
+
+def known_by(moment: Moment, *, now: datetime) -> datetime:
+    """The instant of an ``as_of``: a date means its end in UTC, or ``now`` for today.
+
+    Raises ValidationFailed for what is not a time, and for the future.
+    """
+    instant = parse_instant(moment, field="as_of")
+    if _is_day(moment):
+        today = midnight(now.astimezone(UTC).date())
+        instant = now if instant == today else instant + DAY
+    if instant > now:
+        raise ValidationFailed("'as_of' lies in the future", field="as_of")
+    return instant
+
+
+def _instant(moment: Moment) -> datetime | None:
+    if isinstance(moment, datetime):
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    if isinstance(moment, date):
+        return midnight(moment)
+    if _is_day(moment):
+        return midnight(date.fromisoformat(moment))
+    if _INSTANT.fullmatch(moment):
+        return datetime.fromisoformat(moment.upper()).astimezone(UTC)
+    return None
+
+
+def _is_day(moment: Moment) -> bool:
+    if isinstance(moment, str):
+        return _DATE.fullmatch(moment) is not None
+    return not isinstance(moment, datetime)
 
 
 def today_in(zone: str, now: datetime) -> date:
@@ -136,11 +174,3 @@ def midnight(day: date) -> datetime:
 
 def is_whole_hour(moment: datetime) -> bool:
     return moment.minute == moment.second == moment.microsecond == 0
-
-
-def _unreadable(text: str, field: str) -> ValidationFailed:
-    return ValidationFailed(
-        f"'{field}' is not a date (2026-01-31) or a timestamp with an offset "
-        f"(2026-01-31T12:00:00Z): {text[:64]!r}",
-        field=field,
-    )

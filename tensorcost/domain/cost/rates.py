@@ -4,7 +4,7 @@ A *rate* is what one dimension costs during one stretch of time: five token pric
 integers scaled by a common power of ten. Rates are found per row by (dimension, time).
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -43,6 +43,8 @@ class Rate:
     start_us: int
     prices: tuple[Price | None, ...]
     codes: tuple[int, ...]
+    free_when_idle: bool
+    """Sold by the token alone, so that no tokens means no cost."""
 
     def nano_per_token(self, kind: int) -> Fraction:
         """Exact nano-dollars per token of a priced kind (index into TOKEN_KINDS)."""
@@ -54,10 +56,13 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class RateTable:
-    """``first[d]`` to ``first[d + 1]`` are the rates of dimension ``d`` in order of time."""
+    """Rates of every price identity in order of time, as columns."""
 
     rates: tuple[Rate, ...]
     first: Int64
+    """By dimension: index of its first rate."""
+    count: Int64
+    """By dimension: how many rates it has; seldom more than one, as batches are short."""
     start_us: Int64
     scale: int
     """Table prices are nano-dollars per token times 10^scale."""
@@ -70,17 +75,15 @@ class RateTable:
     exact_only: NDArray[np.bool_]
     """Rates whose prices do not fit the table: their rows are priced one by one."""
     free_when_idle: NDArray[np.bool_]
-    """Sold by the token alone, so that no tokens means no cost."""
 
     def locate(self, dim: Int64, ts_us: Int64) -> Int64:
         """Index of each row's rate."""
         index = self.first[dim]
-        spans = self.first[1:] - self.first[:-1]
-        for several in np.flatnonzero(spans > 1):
-            low, high = self.first[several], self.first[several + 1]
+        for several in np.flatnonzero(self.count > 1):
+            low = self.first[several]
             rows = np.flatnonzero(dim == several)
-            offset = np.searchsorted(self.start_us[low:high], ts_us[rows], side="right") - 1
-            index[rows] = low + offset
+            starts = self.start_us[low : low + self.count[several]]
+            index[rows] = low + np.searchsorted(starts, ts_us[rows], side="right") - 1
         return index
 
 
@@ -89,53 +92,74 @@ def build_rates(
 ) -> RateTable:
     """The table for ``dimensions`` in their order, for times in [first_us, last_us]."""
     rates: list[Rate] = []
-    first = [0]
-    idle: list[bool] = []
+    placed: dict[Hashable, tuple[int, int]] = {}
+    places: list[tuple[int, int]] = []
     for dimension in dimensions:
-        found = _within(_rates_of(dimension, book), first_us, last_us)
-        rates.extend(found)
-        first.append(len(rates))
-        has_unit_price = any(
-            span.price is not None and span.price.usd_per_million > 0
-            for kind in _BILLED_UNITS
-            for span in book.timeline(dimension, kind)
-        )
-        idle.extend(rate.prices[0] is not None and not has_unit_price for rate in found)
+        identity = price_identity(dimension)
+        if identity not in placed:
+            found = _within(rates_of(dimension, book), first_us, last_us)
+            placed[identity] = (len(rates), len(found))
+            rates.extend(found)
+        places.append(placed[identity])
     scale = max((_places(p) for r in rates for p in r.prices if p and _fits(p)), default=0)
     exact_only = [any(p is not None and not _fits(p) for p in r.prices) for r in rates]
     return RateTable(
         rates=tuple(rates),
-        first=np.array(first, dtype=np.int64),
+        first=np.array([start for start, _ in places], dtype=np.int64),
+        count=np.array([count for _, count in places], dtype=np.int64),
         start_us=np.array([r.start_us for r in rates], dtype=np.int64),
         scale=scale,
         price=_table([[_scaled(p, scale) for p in r.prices] for r in rates]),
         code=np.array([r.codes for r in rates], dtype=np.int8).reshape(-1, len(TOKEN_KINDS)),
         version=_table([[p.version if p else 0 for p in r.prices] for r in rates]),
         exact_only=np.array(exact_only, dtype=np.bool_),
-        free_when_idle=np.array(idle, dtype=np.bool_),
+        free_when_idle=np.array([r.free_when_idle for r in rates], dtype=np.bool_),
     )
+
+
+def price_identity(dimension: Dimension) -> tuple[str, ...]:
+    """The values of a dimension on which its prices depend; the rest does not matter."""
+    return (
+        dimension.source,
+        dimension.provider,
+        dimension.model_id,
+        dimension.region,
+        dimension.routing_scope,
+        dimension.service_tier,
+        dimension.modality,
+        dimension.context_bucket,
+    )
+
+
+def rates_of(dimension: Dimension, book: PriceBook) -> tuple[Rate, ...]:
+    """All rates of a dimension in order of time, from the beginning."""
+    key = ("rates", price_identity(dimension))
+    return book.derived(key, lambda: tuple(_rates_of(dimension, book)))
 
 
 def _rates_of(dimension: Dimension, book: PriceBook) -> list[Rate]:
     timelines = [book.timeline(dimension, kind) for kind in TOKEN_KINDS]
     missing = tuple(reason_code(book.missing_reason(dimension, kind)) for kind in TOKEN_KINDS)
+    sold_by_unit = any(
+        span.price is not None and span.price.usd_per_million > 0
+        for kind in _BILLED_UNITS
+        for span in book.timeline(dimension, kind)
+    )
     starts = sorted({span.start for line in timelines for span in line} | {BEGINNING})
     rates: list[Rate] = []
     for start in starts:
         prices = tuple(_at(line, start) for line in timelines)
         codes = tuple(0 if p else code for p, code in zip(prices, missing, strict=True))
-        rates.append(Rate(to_us(start), prices, codes))
+        free_when_idle = prices[0] is not None and not sold_by_unit
+        rates.append(Rate(to_us(start), prices, codes, free_when_idle))
     return rates
 
 
-def _within(rates: list[Rate], first_us: int, last_us: int) -> list[Rate]:
+def _within(rates: tuple[Rate, ...], first_us: int, last_us: int) -> tuple[Rate, ...]:
     """Rates that hold at some time of the window; the others would only slow the search."""
     begun = max(i for i, rate in enumerate(rates) if i == 0 or rate.start_us <= first_us)
-    return [
-        rate
-        for i, rate in enumerate(rates)
-        if i >= begun and (i == begun or rate.start_us <= last_us)
-    ]
+    later = (rate for rate in rates[begun + 1 :] if rate.start_us <= last_us)
+    return (rates[begun], *later)
 
 
 def _at(line: tuple[Span, ...], moment: datetime) -> Price | None:

@@ -40,6 +40,7 @@ class SyncRun:
     estimated_finish: datetime | None
     note: str
     requested_by: str
+    progressed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

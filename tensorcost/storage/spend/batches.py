@@ -93,22 +93,17 @@ async def close_batch(
 ) -> None:
     """Write the batch's row counts, and the object's where there is one."""
     await tx.run(
-        "UPDATE ai.ingest_batch SET rows_accepted = :n WHERE tenant_id = :tenant "
-        "AND batch_id = :batch",
-        n=counts.accepted,
+        "WITH batch AS (UPDATE ai.ingest_batch SET rows_accepted = :a "
+        "WHERE tenant_id = :tenant AND batch_id = :batch) "
+        "UPDATE ai.ingest_object SET rows_accepted = :a, rows_duplicate = :d, "
+        "rows_rejected = :r WHERE tenant_id = :tenant AND origin = :origin "
+        "AND object_key = :key AND etag = :etag",
+        a=counts.accepted,
+        d=counts.duplicate,
+        r=counts.rejected,
         tenant=tx.tenant_id,
         batch=batch_id,
+        origin=origin.name,
+        key="" if ref is None else ref.key,
+        etag="" if ref is None else ref.etag,
     )
-    if ref is not None:
-        await tx.run(
-            "UPDATE ai.ingest_object SET rows_accepted = :a, rows_duplicate = :d, "
-            "rows_rejected = :r WHERE tenant_id = :tenant AND origin = :origin "
-            "AND object_key = :key AND etag = :etag",
-            a=counts.accepted,
-            d=counts.duplicate,
-            r=counts.rejected,
-            tenant=tx.tenant_id,
-            origin=origin.name,
-            key=ref.key,
-            etag=ref.etag,
-        )

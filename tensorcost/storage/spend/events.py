@@ -89,9 +89,8 @@ class Staged:
 async def copy_events(tx: TenantTx, batch: pa.RecordBatch) -> bool:
     """COPY ``batch`` straight in. False when a row was there already: nothing was written."""
     driver = await tx.driver()
-    await driver.execute("SAVEPOINT fresh_rows")
+    await driver.execute("SAVEPOINT fresh_rows; SET LOCAL ROLE tc_copy")
     try:
-        await driver.execute("SET LOCAL ROLE tc_copy")
         await copy_batch(driver, "spend_event", batch, schema="ai")
     except asyncpg.UniqueViolationError:
         await driver.execute("ROLLBACK TO SAVEPOINT fresh_rows")

@@ -1,11 +1,12 @@
 """Hourly and daily rollups, the deltas behind ``asOf``, and the grains present per cell.
 
-Summed by the caller, written in key order so that two loads cannot deadlock, in the same
-transaction as the events.
+One statement in the transaction of the events. Its rows come sorted by key, so that two
+loads meet the same rows in the same order and cannot deadlock.
 """
 
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from typing import Final
 
 from tensorcost.storage.session import TenantTx
 
@@ -25,61 +26,66 @@ MEASURES: Final = (
     "latency_count",
 )
 _NAMES: Final = ", ".join(MEASURES)
-_ARRAYS: Final = ", ".join(f"${n + 6}::bigint[]" for n in range(len(MEASURES)))
+_ARRAYS: Final = ", ".join(f"${n + 7}::bigint[]" for n in range(len(MEASURES)))
+_SUMS: Final = ", ".join(f"sum({name})::bigint AS {name}" for name in MEASURES)
+_ADDED: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in MEASURES)
 
 
-def _upsert(table: str, period: str, kind: str) -> str:
-    added = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in MEASURES)
+def _upsert(table: str, period: str, rows: str) -> str:
     return (
         f"INSERT INTO ai.{table} AS r (tenant_id, {period}, dim_id, actor_id, grain, {_NAMES}) "
-        f"SELECT $1, * FROM unnest($2::{kind}[], $3::bigint[], $4::bigint[], $5::smallint[], "
-        f"{_ARRAYS}) ON CONFLICT (tenant_id, {period}, dim_id, actor_id, grain) "
-        f"DO UPDATE SET {added}"
+        f"SELECT $1, {period}, dim_id, actor_id, grain, {_NAMES} FROM {rows} "
+        f"ORDER BY {period}, dim_id, actor_id, grain "
+        f"ON CONFLICT (tenant_id, {period}, dim_id, actor_id, grain) DO UPDATE SET {_ADDED}"
     )
 
 
-_HOURLY: Final = _upsert("spend_hourly", "hour", "timestamptz")
-_DAILY: Final = _upsert("spend_daily", "day", "date")
-_DELTA: Final = (
-    f"INSERT INTO ai.spend_delta (tenant_id, batch_id, day, dim_id, actor_id, grain, {_NAMES}) "
-    f"SELECT $1, ${6 + len(MEASURES)}, * FROM unnest($2::date[], $3::bigint[], $4::bigint[], "
-    f"$5::smallint[], {_ARRAYS})"
-)
-_CELLS: Final = (
-    "INSERT INTO ai.spend_cell (tenant_id, day, cell_id, grain) "
-    "SELECT DISTINCT $1::uuid, v.day, d.cell_id, v.grain "
-    "FROM unnest($2::date[], $3::bigint[], $4::smallint[]) AS v (day, dim_id, grain) "
-    "JOIN ai.dimension d ON d.tenant_id = $1 AND d.dim_id = v.dim_id "
-    "ORDER BY 2, 3, 4 ON CONFLICT DO NOTHING"
-)
+_ADD: Final = f"""
+    WITH hourly AS (
+        SELECT v.* FROM unnest($3::timestamptz[], $4::bigint[], $5::bigint[], $6::smallint[],
+            {_ARRAYS}) AS v (hour, dim_id, actor_id, grain, {_NAMES})
+    ), daily AS (
+        SELECT (hour AT TIME ZONE 'UTC')::date AS day, dim_id, actor_id, grain, {_SUMS}
+        FROM hourly GROUP BY 1, 2, 3, 4
+    ), into_hourly AS ({_upsert("spend_hourly", "hour", "hourly")}
+    ), into_daily AS ({_upsert("spend_daily", "day", "daily")}
+    ), into_delta AS (
+        INSERT INTO ai.spend_delta
+            (tenant_id, batch_id, day, dim_id, actor_id, grain, {_NAMES})
+        SELECT $1, $2, day, dim_id, actor_id, grain, {_NAMES} FROM daily
+    )
+    INSERT INTO ai.spend_cell (tenant_id, day, cell_id, grain)
+    SELECT DISTINCT $1::uuid, v.day, d.cell_id, v.grain
+    FROM (SELECT DISTINCT day, dim_id, grain FROM daily) AS v
+    JOIN ai.dimension d ON d.tenant_id = $1 AND d.dim_id = v.dim_id
+    ORDER BY 2, 3, 4 ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
-class RollupRows:
-    """Columns sorted by (period, dim_id, actor_id, grain), one row a key."""
+class HourlyRows:
+    """Columns of sums, one row for each (hour, dimension, actor, grain)."""
 
-    period: list[Any]
-    """``datetime`` of the hour, or ``date`` of the day."""
+    hour: list[datetime]
     dim_id: list[int]
     actor_id: list[int]
     grain: list[int]
     measures: list[list[int]]
     """One list a measure, in the order of ``MEASURES``."""
 
-    def __len__(self) -> int:
-        return len(self.period)
 
-
-async def add_rollups(tx: TenantTx, batch_id: int, hourly: RollupRows, daily: RollupRows) -> None:
+async def add_rollups(tx: TenantTx, batch_id: int, rows: HourlyRows) -> None:
     """Add the sums of one batch. Differences may be negative (re-read metric windows)."""
-    if not len(hourly):
+    if not rows.hour:
         return
     driver = await tx.driver()
-    for statement, rows in ((_HOURLY, hourly), (_DAILY, daily)):
-        await driver.execute(statement, tx.tenant_id, *_columns(rows))
-    await driver.execute(_DELTA, tx.tenant_id, *_columns(daily), batch_id)
-    await driver.execute(_CELLS, tx.tenant_id, daily.period, daily.dim_id, daily.grain)
-
-
-def _columns(rows: RollupRows) -> tuple[list[Any], ...]:
-    return (rows.period, rows.dim_id, rows.actor_id, rows.grain, *rows.measures)
+    await driver.execute(
+        _ADD,
+        tx.tenant_id,
+        batch_id,
+        rows.hour,
+        rows.dim_id,
+        rows.actor_id,
+        rows.grain,
+        *rows.measures,
+    )

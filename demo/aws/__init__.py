@@ -1,0 +1,1 @@
+"""cloud-sim: one HTTP server that answers as AWS does, where it matters to a reader of bills."""

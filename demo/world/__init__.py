@@ -1,0 +1,1 @@
+"""The demo's story: one organisation, its applications, its traffic and its bill."""

@@ -1,0 +1,261 @@
+"""One work item: read, load chunk by chunk, say how far, resume where it stopped."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from tensorcost.activities.failures import gone_is_final, later, never
+from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.integration.announce import announce
+from tensorcost.activities.integration.choose import connector_for
+from tensorcost.activities.integration.cursor import ItemCursor
+from tensorcost.activities.integration.ports import (
+    BillChunk,
+    Chunk,
+    ConnectorError,
+    Connectors,
+    Loaders,
+    MetricsChunk,
+    ObjectChunk,
+    ProfilesChunk,
+    ReadJob,
+    WindowChunk,
+)
+from tensorcost.activities.integration.runs import ACTOR
+from tensorcost.domain.clock import Clock
+from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.events.envelope import NewEvent
+from tensorcost.domain.integration.contracts import ConnectionKey, Failure
+from tensorcost.domain.integration.contracts_steps import ItemOrder, ItemOutcome
+from tensorcost.domain.integration.states import OPEN_STEPS, StepState
+from tensorcost.domain.spend.limits import TimeBounds
+from tensorcost.storage import audit
+from tensorcost.storage.integration import get_connection
+from tensorcost.storage.integration_sites import (
+    advance_watermark,
+    list_profiles,
+    save_profiles,
+)
+from tensorcost.storage.secrets import read_secret
+from tensorcost.storage.session import Database, TenantTx
+from tensorcost.storage.spend.batches import Origin
+from tensorcost.storage.sync_steps import StepSaving, begin_step, claim_progress, save_step
+
+CONTENT_HASH: Final = "content_hash"
+SAVE_EVERY: Final = timedelta(seconds=1)
+BEAT_EVERY: Final = timedelta(seconds=5)
+RESUME_AFTER: Final = timedelta(seconds=1)
+NEAR_PAST: Final = timedelta(days=400)
+"""How far before its window a row may lie: AWS keeps nothing older that it could send now."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The newest committed cursor, and when it was last written to the step."""
+
+    cursor: ItemCursor
+    saved_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ItemActivities:
+    """Ingest of work items. ``threads`` runs what blocks: listing, reading, parsing."""
+
+    db: Database
+    connectors: Connectors
+    loaders: Loaders
+    threads: Executor
+    clock: Clock
+    beat_every: timedelta = field(default=BEAT_EVERY)
+
+    @activity.defn(name="integration.ingest_item")
+    async def ingest_item(self, order: ItemOrder) -> ItemOutcome:
+        """Load what is left of one item. Every repeat ends in the same rows and counters."""
+        with gone_is_final():
+            prepared = await self._prepare(order)
+        if prepared is None:
+            return await self._as_it_ended(order)
+        job, cursor = prepared
+        progress = _Progress(cursor, self.clock())
+        chunks = connector_for(self.connectors, order.connection.provider).read(job)
+        try:
+            async with self._beating(progress):
+                async for chunk in self._in_threads(chunks):
+                    await self._commit(order, job, chunk, progress)
+                    if activity.is_worker_shutdown():
+                        await self._save(order, progress)
+                        raise later(Failure.DRAINING, "the worker is shutting down", RESUME_AFTER)
+        except ConnectorError as error:
+            await self._save(order, progress)
+            raise _translated(error) from error
+        return await self._finish(order, job, progress.cursor)
+
+    async def _prepare(self, order: ItemOrder) -> tuple[ReadJob, ItemCursor] | None:
+        """The job and where to go on, or None when the step has ended before."""
+        key = order.connection
+        async with self.db.tenant(key.tenant_id) as tx:
+            connection = await get_connection(tx, key.connection_id)
+            step = await begin_step(tx, order.run_id, order.step_key, self.clock())
+            if step.state not in OPEN_STEPS:
+                return None
+            hash_key = await read_secret(tx, CONTENT_HASH)
+            profiles = await list_profiles(tx, key.connection_id)
+        if hash_key is None:
+            raise never(Failure.INVALID_ITEM, "the tenant has no hashing key")
+        saved = ItemCursor(step_key=order.step_key, position=step.cursor, tally=step.tally)
+        cursor = ItemCursor.resume(activity.info().heartbeat_details, saved)
+        bounds = TimeBounds.at(self.clock(), step.item.window_start - NEAR_PAST)
+        return ReadJob(connection, step.item, cursor.position, hash_key, bounds, profiles), cursor
+
+    async def _commit(
+        self, order: ItemOrder, job: ReadJob, chunk: Chunk, progress: _Progress
+    ) -> None:
+        """Load one chunk; only then does the cursor move past it."""
+        report = await self._load(order, chunk)
+        size = getattr(chunk, "size", 0)
+        progress.cursor = progress.cursor.after(chunk.position, report, size=size)
+        activity.heartbeat(progress.cursor)
+        if self.clock() - progress.saved_at >= SAVE_EVERY:
+            await self._save(order, progress)
+
+    async def _load(self, order: ItemOrder, chunk: Chunk) -> IngestReport:
+        key = order.connection
+        tenant, spend = key.tenant_id, self.loaders.spend
+        origin = Origin(str(key.connection_id), key.connection_id, order.run_id)
+        match chunk:
+            case ObjectChunk():
+                return await spend.load_object(tenant, origin, chunk.ref, chunk.spend)
+            case WindowChunk():
+                return await spend.load_window(tenant, origin, chunk.name, chunk.spend)
+            case MetricsChunk():
+                return await spend.load_metrics(tenant, origin, chunk.name, chunk.spend)
+            case BillChunk():
+                return await self.loaders.bills.load_bill(
+                    tenant, origin, chunk.delivery, chunk.parts
+                )
+            case ProfilesChunk():
+                async with self.db.tenant(tenant) as tx:
+                    await save_profiles(tx, key.connection_id, chunk.profiles, self.clock())
+                return IngestReport()
+
+    async def _save(self, order: ItemOrder, progress: _Progress) -> None:
+        """Write the cursor and its counters to the step, and tell progress when it is due."""
+        cursor, now = progress.cursor, self.clock()
+        async with self.db.tenant(order.connection.tenant_id) as tx:
+            saving = StepSaving(
+                order.run_id,
+                order.step_key,
+                StepState.RUNNING,
+                cursor.tally,
+                cursor=cursor.position,
+            )
+            await save_step(tx, saving, now)
+            await _tell_progress(tx, order, now)
+        progress.saved_at = now
+
+    async def _finish(self, order: ItemOrder, job: ReadJob, cursor: ItemCursor) -> ItemOutcome:
+        key, item, now = order.connection, job.item, self.clock()
+        tally = cursor.tally
+        async with self.db.tenant(key.tenant_id) as tx:
+            saving = StepSaving(
+                order.run_id, order.step_key, StepState.COMPLETED, tally, cursor=cursor.position
+            )
+            if await save_step(tx, saving, now):
+                await advance_watermark(tx, key.connection_id, item.site.key, item.window_end, now)
+                await _tell_progress(tx, order, now)
+                await _note_pull(tx, key, job, order, tally.model_dump())
+                if tally.rejected:
+                    tx.emit(_quarantined(order, tally.rejected))
+        return ItemOutcome(step_key=order.step_key, tally=tally.model_copy(update={"done": 1}))
+
+    async def _as_it_ended(self, order: ItemOrder) -> ItemOutcome:
+        async with self.db.tenant(order.connection.tenant_id) as tx:
+            step = await begin_step(tx, order.run_id, order.step_key, self.clock())
+        ended = {"done": 1, "failed": int(step.state is StepState.FAILED)}
+        return ItemOutcome(step_key=order.step_key, tally=step.tally.model_copy(update=ended))
+
+    async def _in_threads(self, chunks: Iterator[Chunk]) -> AsyncIterator[Chunk]:
+        """The connector's chunks, each awaited in a thread; closed on every way out."""
+        loop = asyncio.get_running_loop()
+        try:
+            while (
+                chunk := await loop.run_in_executor(self.threads, next, chunks, None)
+            ) is not None:
+                yield chunk
+        finally:
+            close = getattr(chunks, "close", None)
+            if close is not None:
+                with suppress(ValueError):  # still running in its thread after a cancellation
+                    close()
+
+    @asynccontextmanager
+    async def _beating(self, progress: _Progress) -> AsyncIterator[None]:
+        """Heartbeats with the committed cursor while one big object takes its time."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(self.beat_every.total_seconds())
+                activity.heartbeat(progress.cursor)
+
+        task = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _tell_progress(tx: TenantTx, order: ItemOrder, now: datetime) -> None:
+    run = await claim_progress(tx, order.run_id, now)
+    if run is not None:
+        announce(tx, EventType.BACKFILL_PROGRESSED, run)
+
+
+async def _note_pull(
+    tx: TenantTx, key: ConnectionKey, job: ReadJob, order: ItemOrder, counts: dict[str, Any]
+) -> None:
+    """Every pull of data stands in the tenant's audit trail (004)."""
+    item = job.item
+    await audit.record(
+        tx,
+        actor=ACTOR,
+        action="data.pulled",
+        resource_type="connection",
+        resource_id=str(key.connection_id),
+        detail={
+            "run_id": str(order.run_id),
+            "source": item.site.source.value,
+            "account": item.site.account_id,
+            "region": item.site.region,
+            "from": item.window_start.isoformat(),
+            "to": item.window_end.isoformat(),
+            "objects": counts["objects"],
+            "rows_read": counts["rows_read"],
+            "bytes_read": counts["bytes_read"],
+        },
+    )
+
+
+def _quarantined(order: ItemOrder, rejected: int) -> NewEvent:
+    data = {
+        "run_id": str(order.run_id),
+        "connection_id": str(order.connection.connection_id),
+        "step_key": order.step_key,
+        "rejected": rejected,
+    }
+    return NewEvent(EventType.SYNC_QUARANTINED, data, audit.trace_id_now())
+
+
+def _translated(error: ConnectorError) -> ApplicationError:
+    if error.retry_after is None:
+        return never(Failure.CUSTOMER_MUST_ACT, error.message, code=error.code)
+    delay = timedelta(seconds=error.retry_after)
+    return later(Failure.PROVIDER_THROTTLED, error.message, delay, code=error.code)

@@ -1,0 +1,164 @@
+"""What the integration activities need of a provider and of the loader: protocols, no code.
+
+A connector is one provider's way to validate, discover and read; its methods block, the
+activities call them in threads. Chunks come in order and each names the position after it, so
+that committed work can be named.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_findings import NewFinding
+from tensorcost.domain.integration.contracts_steps import ProbeVerdict
+from tensorcost.domain.integration.plan import Site, WorkItem
+from tensorcost.domain.integration.progress_records import AccountCoverage, StoredProfile
+from tensorcost.domain.spend.bill import BillDelivery, ParsedBill
+from tensorcost.domain.spend.limits import TimeBounds
+from tensorcost.domain.spend.parsed import ParsedSpend
+from tensorcost.storage.spend.batches import ObjectRef, Origin
+
+Spend = Callable[[], Iterable[ParsedSpend]]
+Bills = Callable[[], Iterable[ParsedBill]]
+Beat = Callable[[], None]
+"""Called now and then by long blocking work; raises when the work shall stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChunk:
+    """One object: loaded once per version, whoever meets it."""
+
+    position: str
+    ref: ObjectRef
+    spend: Spend
+    size: int = 0
+    """Bytes as stored, for the history of bytes read."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowChunk:
+    """Rows of a polled window, which may repeat earlier ones."""
+
+    position: str
+    name: str
+    spend: Spend
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsChunk:
+    """Metric rows of a window; re-reads replace."""
+
+    position: str
+    name: str
+    spend: Spend
+
+
+@dataclass(frozen=True, slots=True)
+class BillChunk:
+    """One whole delivery of one billing period."""
+
+    position: str
+    delivery: BillDelivery
+    parts: Bills
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilesChunk:
+    """Inference profiles and provisioned throughput of one account and region."""
+
+    position: str
+    profiles: Sequence[StoredProfile]
+
+
+Chunk = ObjectChunk | WindowChunk | MetricsChunk | BillChunk | ProfilesChunk
+
+
+@dataclass(frozen=True, slots=True)
+class ReadJob:
+    """All that reading one item needs. ``after`` is the position of the last committed chunk."""
+
+    connection: Connection
+    item: WorkItem
+    after: str
+    hash_key: bytes
+    bounds: TimeBounds
+    profiles: Sequence[StoredProfile] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """What there is to read, account by account, and what is missing."""
+
+    accounts: Sequence[AccountCoverage]
+    sites: Sequence[Site]
+    findings: Sequence[NewFinding] = ()
+    judged: Sequence[str] = ()
+    missing: Sequence[str] = ()
+
+
+class Connector(Protocol):
+    """One provider. Raises ``ConnectorError`` for what it recognises."""
+
+    def probe(self, connection: Connection) -> ProbeVerdict:
+        """One validation round. Denials are answers, not exceptions."""
+        ...
+
+    def discover(self, connection: Connection, beat: Beat) -> Discovery: ...
+
+    def read(self, job: ReadJob) -> Iterator[Chunk]:
+        """Chunks after ``job.after``, in order. Closing the iterator frees what it holds."""
+        ...
+
+
+Connectors = Mapping[str, Connector]
+
+
+class ConnectorError(Exception):
+    """A failure that the connector recognised. ``retry_after`` is in seconds, None: never."""
+
+    def __init__(self, code: str, message: str, *, retry_after: float | None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.retry_after = retry_after
+
+
+class SpendLoader(Protocol):
+    """``activities.ingest.pipeline.SpendIngest``."""
+
+    async def load_object(
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        ref: ObjectRef,
+        chunks: Spend,
+        *,
+        overlap: bool = False,
+        seen: bool = False,
+    ) -> IngestReport: ...
+
+    async def load_window(
+        self, tenant_id: TenantId, origin: Origin, name: str, chunks: Spend, *, seen: bool = False
+    ) -> IngestReport: ...
+
+    async def load_metrics(
+        self, tenant_id: TenantId, origin: Origin, name: str, chunks: Spend
+    ) -> IngestReport: ...
+
+
+class BillLoader(Protocol):
+    """``activities.ingest.bills.BillIngest``."""
+
+    async def load_bill(
+        self, tenant_id: TenantId, origin: Origin, delivery: BillDelivery, parts: Bills
+    ) -> IngestReport: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loaders:
+    spend: SpendLoader
+    bills: BillLoader

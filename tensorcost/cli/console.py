@@ -1,0 +1,49 @@
+"""What every command shares: where text goes, how failures end, how JSON is written."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+
+from tensorcost.domain.errors import DomainError
+from tensorcost.runtime.embedded.process import EmbeddedServerError
+from tensorcost.runtime.local import HomeInUse, NotConfigured
+
+T = TypeVar("T")
+
+talk = Console(stderr=True, highlight=False)
+"""Progress and explanations. Standard output carries data alone."""
+
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+
+
+def say(line: str) -> None:
+    """One line of progress."""
+    talk.print(line, style="dim")
+
+
+def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
+    """Explain on standard error and end with ``code``."""
+    talk.print(f"[red]error:[/red] {message}")
+    raise typer.Exit(code)
+
+
+def emit_json(value: Any) -> None:
+    """One JSON object on one line of standard output."""
+    sys.stdout.write(orjson.dumps(value, default=str).decode() + "\n")
+    sys.stdout.flush()
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine; expected failures become one clear line and exit code 1."""
+    try:
+        return asyncio.run(work)
+    except (DomainError, EmbeddedServerError, HomeInUse, NotConfigured) as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

@@ -1,0 +1,44 @@
+"""``tensorcost doctor``: what is missing on this machine, and how to get it."""
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from tensorcost.cli.console import EXIT_FAILED, emit_json, run, talk
+from tensorcost.runtime.doctor import Machine, Status, collect
+from tensorcost.runtime.doctor_servers import Addresses
+from tensorcost.runtime.settings import Settings
+
+_COLOUR = {Status.OK: "green", Status.WARN: "yellow", Status.MISSING: "red"}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Check programs, wheels, ports and configured servers; exit 1 when something is missing."""
+    checks = run(collect(Machine(addresses=_addresses(Settings()))))
+    if as_json:
+        emit_json({"checks": [asdict(check) for check in checks]})
+    else:
+        table = Table("check", "status", "for", "found", "how to get it", box=None)
+        for check in checks:
+            status = f"[{_COLOUR[check.status]}]{check.status}[/]"
+            table.add_row(check.name, status, check.purpose, check.detail, check.remedy)
+        talk.print(table)
+    if any(check.status is Status.MISSING for check in checks):
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _addresses(settings: Settings) -> Addresses:
+    def plain(name: str) -> str | None:
+        value = getattr(settings, name)
+        return None if value is None else value.get_secret_value()
+
+    return Addresses(
+        database_url=plain("database_url"),
+        redis_url=plain("redis_url"),
+        temporal_address=settings.temporal_address,
+        temporal_namespace=settings.temporal.namespace,
+    )

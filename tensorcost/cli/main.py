@@ -1,0 +1,29 @@
+"""The command tree. Each module of this folder holds one group of commands."""
+
+import typer
+
+from tensorcost import __version__
+from tensorcost.cli import database, doctor, prices, tenants
+
+app = typer.Typer(
+    name="tensorcost",
+    help="AI cost governance: attribute, explain and govern every dollar of AI spend.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.add_typer(tenants.app, name="tenant")
+app.add_typer(prices.app, name="prices")
+app.command("migrate")(database.migrate)
+app.command("doctor")(doctor.doctor)
+
+
+@app.command("version")
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Entry point of the ``tensorcost`` command."""
+    app()

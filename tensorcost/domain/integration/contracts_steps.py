@@ -1,0 +1,189 @@
+"""What workflows hand to activities and get back: small models, bulk data by reference."""
+
+from datetime import datetime
+from uuid import UUID
+
+from tensorcost.domain.integration.contracts import ConnectionKey, Contract, Tally
+from tensorcost.domain.integration.contracts_connection import ConnectionChanges
+from tensorcost.domain.integration.contracts_findings import NewFinding
+from tensorcost.domain.integration.states import OnboardingPhase, RunState
+from tensorcost.domain.tenancy.onboarding import OnboardingFact
+
+
+class OpenValidation(Contract):
+    """Begin one attempt: apply changes, move the connection to ``validating``, open its run."""
+
+    connection: ConnectionKey
+    run_id: UUID
+    workflow_id: str
+    requested_by: str
+    started_at: datetime
+    changes: ConnectionChanges | None = None
+
+
+class ProbeRequest(Contract):
+    connection: ConnectionKey
+    run_id: UUID
+    round: int
+
+
+class ProbeStep(Contract):
+    """One call of a probe round and how it went. ``skipped`` steps were not reached."""
+
+    name: str
+    ok: bool
+    detail: str = ""
+    skipped: bool = False
+
+
+class ProbeVerdict(Contract):
+    """A round's diagnosis. ``findings`` are ranked, the most likely first.
+
+    ``may_heal`` says whether waiting can help: a denial may be AWS being eventually
+    consistent, a malformed ARN never is.
+    """
+
+    healthy: bool
+    may_heal: bool
+    steps: tuple[ProbeStep, ...]
+    findings: tuple[NewFinding, ...] = ()
+    judged: tuple[str, ...] = ()
+    """Codes that this round could tell: open findings of these that it did not repeat close."""
+
+    @property
+    def headline(self) -> str:
+        """The first finding's title, or nothing."""
+        return self.findings[0].title if self.findings else ""
+
+
+class RoundReport(Contract):
+    connection: ConnectionKey
+    run_id: UUID
+    round: int
+    verdict: ProbeVerdict
+
+
+class FinishValidation(Contract):
+    connection: ConnectionKey
+    run_id: UUID
+    phase: OnboardingPhase
+    note: str = ""
+
+
+class DiscoveryRequest(Contract):
+    connection: ConnectionKey
+    run_id: UUID
+
+
+class Discovered(Contract):
+    """Counts of what discovery stored: coverage rows, sites and findings."""
+
+    accounts_total: int
+    accounts_covered: int
+    sites: int
+    missing: tuple[str, ...] = ()
+    """Sources that are not connected, by title."""
+
+
+class BackfillRequest(Contract):
+    """Ask for a backfill of ``days``; ``run_id`` makes a retry meet its own answer."""
+
+    connection: ConnectionKey
+    run_id: UUID
+    days: int
+    requested_by: str
+    now: datetime
+
+
+class BackfillTicket(Contract):
+    """``number`` 0 means that none is needed: one is running, or one has completed."""
+
+    number: int
+    workflow_id: str = ""
+    window_start: datetime | None = None
+    window_end: datetime | None = None
+
+
+class PlanRequest(Contract):
+    """Plan the run's work. A sync's window ends at ``scheduled_at``."""
+
+    connection: ConnectionKey
+    run_id: UUID
+    workflow_id: str
+    window_start: datetime | None = None
+    window_end: datetime
+
+
+class Planned(Contract):
+    items: int
+    in_flight: int
+    """The window granted: the tenant's cap shared among its running runs."""
+
+
+class NextItems(Contract):
+    connection: ConnectionKey
+    run_id: UUID
+    after: int
+    limit: int
+
+
+class ItemRef(Contract):
+    step_key: str
+    position: int
+    label: str
+
+
+class ItemPage(Contract):
+    items: tuple[ItemRef, ...]
+
+
+class ItemOrder(Contract):
+    connection: ConnectionKey
+    run_id: UUID
+    step_key: str
+
+
+class ItemOutcome(Contract):
+    step_key: str
+    tally: Tally
+
+
+class FailItem(Contract):
+    """Record an item whose activity gave up. ``error`` is the unwrapped, shortened cause."""
+
+    connection: ConnectionKey
+    run_id: UUID
+    step_key: str
+    code: str
+    error: str
+
+
+class FinishRun(Contract):
+    connection: ConnectionKey
+    run_id: UUID
+    state: RunState
+    note: str = ""
+
+
+class SilenceRequest(Contract):
+    """Judge sites that read nothing against CloudWatch's own count of invocations."""
+
+    connection: ConnectionKey
+    run_id: UUID
+    window_start: datetime
+    window_end: datetime
+
+
+class SilenceVerdict(Contract):
+    findings: int
+
+
+class FactNote(Contract):
+    connection: ConnectionKey
+    fact: OnboardingFact
+
+
+class Done(Contract):
+    """The answer of an activity that has nothing to say."""
+
+    changed: bool = True

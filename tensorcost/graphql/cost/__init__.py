@@ -1,0 +1,1 @@
+"""Summed cost: summary, breakdowns, time series."""

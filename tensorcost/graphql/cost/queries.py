@@ -1,0 +1,77 @@
+"""Where the money went."""
+
+import strawberry
+
+from tensorcost.domain.cost.query import GroupBy, Step
+from tensorcost.graphql.context import GraphqlInfo
+from tensorcost.graphql.cost.inputs import SpendFilterInput, WindowInput, cost_request
+from tensorcost.graphql.cost.types import CostBreakdown, CostSummary, CostTimeSeries
+from tensorcost.services.authorise import serves
+from tensorcost.services.cost.service import CostService
+
+
+@strawberry.type
+class CostQueries:
+    @strawberry.field(description="Totals by workload and source, and what they leave out.")
+    @serves(CostService.summary)
+    async def cost_summary(
+        self,
+        info: GraphqlInfo,
+        window: WindowInput | None = None,
+        filter: SpendFilterInput | None = None,
+    ) -> CostSummary | None:
+        context = info.context
+        found = await context.services.cost.summary(
+            context.principal, cost_request(window, filter)
+        )
+        return CostSummary.from_domain(found)
+
+    @strawberry.field(description="Every source, those without cost at zero.")
+    @serves(CostService.by_source)
+    async def cost_by_source(
+        self,
+        info: GraphqlInfo,
+        window: WindowInput | None = None,
+        filter: SpendFilterInput | None = None,
+    ) -> CostBreakdown | None:
+        context = info.context
+        found = await context.services.cost.by_source(
+            context.principal, cost_request(window, filter)
+        )
+        return CostBreakdown.from_domain(found)
+
+    @strawberry.field(
+        description="By application, team, environment, owner, model, account, region, user, "
+        "agent, workflow or anything else in CostDimension."
+    )
+    @serves(CostService.breakdown)
+    async def cost_breakdown(
+        self,
+        info: GraphqlInfo,
+        dimension: GroupBy,
+        window: WindowInput | None = None,
+        filter: SpendFilterInput | None = None,
+        limit: int | None = None,
+    ) -> CostBreakdown | None:
+        context = info.context
+        found = await context.services.cost.breakdown(
+            context.principal, cost_request(window, filter), dimension, limit
+        )
+        return CostBreakdown.from_domain(found)
+
+    @strawberry.field(description="Cost by day or hour, one line a group.")
+    @serves(CostService.timeseries)
+    async def cost_time_series(
+        self,
+        info: GraphqlInfo,
+        step: Step = Step.DAY,
+        dimension: GroupBy | None = None,
+        window: WindowInput | None = None,
+        filter: SpendFilterInput | None = None,
+        lines: int | None = None,
+    ) -> CostTimeSeries | None:
+        context = info.context
+        found = await context.services.cost.timeseries(
+            context.principal, cost_request(window, filter), step, dimension, lines
+        )
+        return CostTimeSeries.from_domain(found)

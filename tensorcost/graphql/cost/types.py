@@ -1,0 +1,188 @@
+"""Answers to cost questions."""
+
+from datetime import date, datetime
+
+import strawberry
+
+from tensorcost.domain.cost.query import GroupBy, Step
+from tensorcost.domain.cost.query_window import Window
+from tensorcost.domain.cost.summary import Line, Table
+from tensorcost.domain.spend.facts import Grain, Source
+from tensorcost.graphql.cost.totals import (
+    CostBeside,
+    CostRow,
+    CostTotals,
+    beside_of,
+    row_of,
+    totals_of,
+)
+from tensorcost.graphql.scalars import Count, Money
+from tensorcost.services.cost import answers
+
+
+@strawberry.type(description="Half-open, in UTC.")
+class CostWindow:
+    from_: datetime = strawberry.field(name="from")
+    to: datetime
+
+
+@strawberry.type(description="Usage missing from a total for want of a price.")
+class UnpricedPart:
+    source: Source
+    model_id: str
+    reason: str
+    requests: Count
+    tokens: Count
+
+
+@strawberry.type(description="How complete a source's days are.")
+class Watermark:
+    source: str
+    grain: Grain
+    last_day: date
+    complete_through: date = strawberry.field(
+        description="The last UTC day that will not grow by what is on its way."
+    )
+
+
+@strawberry.type
+class CostSummary:
+    window: CostWindow
+    as_of: datetime | None
+    totals: CostTotals
+    by_source: list[CostRow]
+    by_workload: list[CostRow] = strawberry.field(
+        description="`gpu`, `inference` and `agent`: disjoint."
+    )
+    beside: list[CostBeside]
+    unpriced: list[UnpricedPart]
+    freshness: list[Watermark]
+
+    @classmethod
+    def from_domain(cls, found: answers.CostSummary) -> "CostSummary":
+        return cls(
+            window=window_of(found.window),
+            as_of=found.as_of,
+            totals=totals_of(found.sums),
+            by_source=_rows(found.by_source),
+            by_workload=_rows(found.by_workload),
+            beside=[beside_of(one) for one in found.by_workload.beside],
+            unpriced=[
+                UnpricedPart(
+                    source=part.source,
+                    model_id=part.model_id,
+                    reason=part.reason,
+                    requests=Count(part.requests),
+                    tokens=Count(part.tokens),
+                )
+                for part in found.unpriced
+            ],
+            freshness=[
+                Watermark(
+                    source=mark.source,
+                    grain=mark.grain,
+                    last_day=mark.last_day,
+                    complete_through=mark.complete_through,
+                )
+                for mark in found.freshness
+            ],
+        )
+
+
+@strawberry.type(description="One row a group, the largest cost first; rows and rest add up.")
+class CostBreakdown:
+    dimension: GroupBy
+    window: CostWindow
+    as_of: datetime | None
+    totals: CostTotals
+    rows: list[CostRow]
+    rest: CostTotals | None = strawberry.field(description="The groups beyond the limit, summed.")
+    rest_count: int
+    beside: list[CostBeside]
+
+    @classmethod
+    def from_domain(cls, found: answers.Breakdown) -> "CostBreakdown":
+        table = found.table
+        return cls(
+            dimension=found.group_by,
+            window=window_of(found.window),
+            as_of=found.as_of,
+            totals=totals_of(table.sums),
+            rows=_rows(table),
+            rest=None if table.rest is None else totals_of(table.rest.sums),
+            rest_count=table.rest_count,
+            beside=[beside_of(one) for one in table.beside],
+        )
+
+
+@strawberry.type
+class CostPoint:
+    start: datetime
+    is_whole: bool = strawberry.field(
+        description="A bucket that is not over must not be compared with one that is."
+    )
+    cost: Money | None
+    requests: Count
+    tokens: Count
+
+
+@strawberry.type(description="One group over time. `name` is null for the total or the rest.")
+class CostLine:
+    name: str | None
+    is_rest: bool
+    totals: CostTotals
+    points: list[CostPoint]
+
+
+@strawberry.type
+class CostTimeSeries:
+    window: CostWindow
+    as_of: datetime | None
+    step: Step
+    dimension: GroupBy | None
+    totals: CostTotals
+    lines: list[CostLine]
+    beside: list[CostBeside]
+
+    @classmethod
+    def from_domain(cls, found: answers.TimeSeries) -> "CostTimeSeries":
+        return cls(
+            window=window_of(found.window),
+            as_of=found.as_of,
+            step=found.step,
+            dimension=found.group_by,
+            totals=totals_of(found.sums),
+            lines=[_line(line, found.buckets) for line in found.lines],
+            beside=[beside_of(one) for one in found.beside],
+        )
+
+
+def window_of(window: Window) -> CostWindow:
+    """The window that was answered for."""
+    return CostWindow(from_=window.start, to=window.end)
+
+
+def _rows(table: Table) -> list[CostRow]:
+    return [row_of(row) for row in table.rows]
+
+
+def _line(line: Line, buckets: tuple[answers.Bucket, ...]) -> CostLine:
+    points = []
+    for bucket, point in zip(buckets, line.points, strict=True):
+        total = point.sums.total
+        nano = point.sums.cost_nano
+        points.append(
+            CostPoint(
+                start=bucket.start,
+                is_whole=bucket.is_whole,
+                cost=None if nano is None else Money(nano),
+                requests=Count(total.requests),
+                tokens=Count(total.all_tokens),
+            )
+        )
+    return CostLine(
+        name=(line.key[0] if line.key else "") or None,
+        is_rest=not line.key,
+        totals=totals_of(line.sums),
+        points=points,
+    )

@@ -1,0 +1,202 @@
+"""Prompt and response bodies become hashes and a few counters here, and go no further.
+
+The prompt hash runs over tools, system and messages in the order in which a prompt cache
+reads them, so that one pass gives the prompt's hash and the hashes of its prefixes, and so
+that sampling parameters do not change it. The response hash covers what the model said, not
+the latency and usage that stand beside it. A body of another shape is hashed whole. The keys
+are per tenant: equal texts of two tenants hash differently.
+"""
+
+from contextlib import suppress
+from hashlib import blake2b
+from typing import Final
+
+import msgspec
+
+from tensorcost.domain.spend.identity import content_hash
+from tensorcost.providers.bedrock import log_record as shape
+from tensorcost.providers.bedrock.log_record import NO_RAW
+
+HASH_BYTES: Final = 16
+PREFIX_BYTES: Final = 8
+FIRST_PREFIXES: Final = 8
+LAST_PREFIXES: Final = 8
+"""A conversation grows at its end and shares its beginning: both ends are kept."""
+MAX_LATENCY_MS: Final = 86_400_000
+_NULL: Final = b"null"
+_ONE_BYTE: Final = tuple(bytes((min(code, 255),)) for code in range(512))
+_OPEN_OBJECT: Final = 0x7B
+
+
+class BodyFacts:
+    """All that survives of a record's bodies."""
+
+    __slots__ = (
+        "cache_write_1h",
+        "latency_ms",
+        "prefix_hashes",
+        "prompt_hash",
+        "response_hash",
+        "service_tier",
+    )
+
+    def __init__(self) -> None:
+        self.prompt_hash: bytes | None = None
+        self.prefix_hashes: bytes | None = None
+        self.response_hash: bytes | None = None
+        self.latency_ms: int | None = None
+        self.cache_write_1h = 0
+        self.service_tier: str | None = None
+
+
+def read_request(body: shape.InputBody, secret: bytes, facts: BodyFacts) -> bool:
+    """Hash a request body of known shape; False when it has none of the known members."""
+    chunks = [raw for raw in (body.tools, body.toolConfig, body.system) if raw is not NO_RAW]
+    if body.messages:
+        chunks.extend(body.messages)
+    elif body.prompt is not NO_RAW:
+        chunks.append(body.prompt)
+    elif body.inputText is not NO_RAW:
+        chunks.append(body.inputText)
+    else:
+        return False
+    _hash_prompt(chunks, secret, facts)
+    if body.service_tier is not NO_RAW or body.serviceTier is not NO_RAW:
+        facts.service_tier = read_tier(body.service_tier) or read_tier(body.serviceTier)
+    return True
+
+
+def read_response(
+    body: shape.OutputBody | list[msgspec.Raw], secret: bytes, facts: BodyFacts
+) -> bool:
+    """Hash a response body; take latency, cache writes by time to live and service tier.
+
+    False when it has none of the members that hold what the model said.
+    """
+    if isinstance(body, list):
+        _read_events(body, facts)
+        data: bytes | memoryview = b",".join([memoryview(event) for event in body])
+    else:
+        _read_counters(body, facts)
+        said = body.output if body.output is not NO_RAW else _what_was_said(body)
+        if said is NO_RAW:
+            return False
+        data = memoryview(said)
+    facts.response_hash = blake2b(data, digest_size=HASH_BYTES, key=secret).digest()
+    return True
+
+
+def read_plain_request(raw: msgspec.Raw, secret: bytes, facts: BodyFacts) -> None:
+    """The same for a request body in which no known shape was found."""
+    with suppress(msgspec.DecodeError):
+        if read_request(shape.decode_input_body(raw), secret, facts):
+            return
+    facts.prompt_hash = _hash_whole(raw, secret)
+
+
+def read_plain_response(raw: msgspec.Raw, secret: bytes, facts: BodyFacts) -> None:
+    """The same for a response body in which no known shape was found."""
+    with suppress(msgspec.DecodeError):
+        if read_response(shape.decode_any_output(raw), secret, facts):
+            return
+    facts.response_hash = _hash_whole(raw, secret)
+
+
+def _hash_whole(raw: msgspec.Raw, secret: bytes) -> bytes | None:
+    data = bytes(raw)
+    return None if data in (b"", _NULL) else content_hash(secret, data)
+
+
+def prefix_size(entry: bytes) -> int:
+    """Approximate size in bytes (lower end, 12 %) of the prefix behind an 8-byte entry.
+
+    The last byte of an entry is its size class, eight classes a doubling; the first seven
+    are the hash. The size lets a recommender tell which prefixes are long enough to cache.
+    """
+    code = entry[-1]
+    if code < 16:
+        return code
+    shift = code // 8 - 1
+    return (code - shift * 8) << shift
+
+
+def read_tier(raw: msgspec.Raw) -> str | None:
+    """A service tier given as text or as ``{"type": …}``; None when neither."""
+    if raw is NO_RAW:
+        return None
+    try:
+        found = shape.decode_tier(raw)
+    except msgspec.DecodeError:
+        return None
+    return found.type if isinstance(found, shape.TierObject) else found
+
+
+def _hash_prompt(chunks: list[msgspec.Raw], secret: bytes, facts: BodyFacts) -> None:
+    running = blake2b(digest_size=HASH_BYTES, key=secret)
+    update, digest = running.update, running.digest
+    drop_to = len(chunks) - LAST_PREFIXES
+    size, now, kept = 0, b"", b""
+    for index, raw in enumerate(chunks):
+        data = memoryview(raw)
+        update(data)
+        size += data.nbytes
+        if index < FIRST_PREFIXES or index >= drop_to:
+            now = digest()
+            shift = size.bit_length() - 4
+            code = shift * 8 + (size >> shift) if shift > 0 else size
+            kept += now[:7] + _ONE_BYTE[code]
+    facts.prompt_hash = now
+    facts.prefix_hashes = kept
+
+
+def _read_events(events: list[msgspec.Raw], facts: BodyFacts) -> None:
+    """The counters stand at the two ends of a stream; what lies between is text."""
+    for event in (*events[:1], *events[1:][-3:]):
+        if memoryview(event)[0] == _OPEN_OBJECT:
+            with suppress(msgspec.DecodeError):
+                _read_counters(shape.decode_output_body(event), facts)
+
+
+def _what_was_said(body: shape.OutputBody) -> msgspec.Raw:
+    for raw in (body.content, body.generation, body.results, body.choices):
+        if raw is not NO_RAW:
+            return raw
+    return NO_RAW
+
+
+def _read_counters(body: shape.OutputBody, facts: BodyFacts) -> None:
+    if body.metrics is not None:
+        facts.latency_ms = _latency(body.metrics.latencyMs)
+    if body.invocation is not None:
+        facts.latency_ms = _latency(body.invocation.invocationLatency)
+    if body.usage is not None and (body.usage.cacheDetails or body.usage.cache_creation):
+        facts.cache_write_1h = max(facts.cache_write_1h, _written_1h(body.usage))
+    if body.message is not NO_RAW:
+        facts.cache_write_1h = max(facts.cache_write_1h, _message_1h(body.message))
+    if body.service_tier is not NO_RAW or body.serviceTier is not NO_RAW:
+        tier = read_tier(body.service_tier) or read_tier(body.serviceTier)
+        facts.service_tier = tier or facts.service_tier
+
+
+def _latency(milliseconds: float | None) -> int | None:
+    if milliseconds is None or not 0 <= milliseconds <= MAX_LATENCY_MS:
+        return None
+    return round(milliseconds)
+
+
+def _message_1h(raw: msgspec.Raw) -> int:
+    try:
+        message = shape.decode_message(raw)
+    except msgspec.DecodeError:
+        return 0
+    return _written_1h(message.usage) if message else 0
+
+
+def _written_1h(usage: shape.Usage | None) -> int:
+    if usage is None:
+        return 0
+    if usage.cacheDetails:
+        return sum(d.input_tokens or 0 for d in usage.cacheDetails if d.ttl == "1h")
+    if usage.cache_creation:
+        return usage.cache_creation.ephemeral_1h_input_tokens or 0
+    return 0

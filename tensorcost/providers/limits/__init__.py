@@ -1,0 +1,1 @@
+"""Rate limits: one primitive for REST, GraphQL, gRPC, event streams and upstream pulls (A8)."""

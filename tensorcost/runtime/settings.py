@@ -1,0 +1,98 @@
+"""Everything that the environment may say, read once, handed down in slices.
+
+Each name has the prefix ``TENSORCOST_``; the three addresses are also read under the names
+that every platform uses (DATABASE_URL, TEMPORAL_ADDRESS, REDIS_URL).
+"""
+
+import os
+from pathlib import Path
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tensorcost.runtime.telemetry import TelemetrySettings
+
+
+def default_home() -> Path:
+    """``$XDG_DATA_HOME/tensorcost``, or its usual place."""
+    base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "tensorcost"
+
+
+def _either(name: str) -> AliasChoices:
+    return AliasChoices(f"TENSORCOST_{name}", name)
+
+
+class TemporalSettings(BaseModel):
+    """Where workflows run, and whether their payloads are encrypted."""
+
+    model_config = ConfigDict(frozen=True)
+
+    namespace: str = "default"
+    ui_url: str = ""
+    encryption_keys: dict[str, SecretStr] = {}
+    """Key id to base64 key of 32 bytes; empty leaves payloads readable."""
+    encryption_key_id: str = ""
+    """The key that new payloads are sealed with; the others only open old ones."""
+
+
+class AwsEndpoints(BaseModel):
+    """Where and as whom AWS is reached. Empty endpoints mean the real ones."""
+
+    model_config = ConfigDict(frozen=True)
+
+    endpoint_url: str = ""
+    endpoint_urls: dict[str, str] = {}
+    """Service name to endpoint, before ``endpoint_url``."""
+    allow_plaintext: bool = False
+    region: str = "us-east-1"
+    access_key_id: SecretStr = SecretStr("")
+    secret_access_key: SecretStr = SecretStr("")
+    backend_account_id: str = "000000000000"
+
+
+class AuthSettings(BaseModel):
+    """Whose tokens are believed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: str = "tensorcost"
+    signing_keys: dict[str, SecretStr] = {}
+    """Key id to HS256 secret (at least 32 bytes); two while rotating. Empty: the home's own."""
+    signing_key_id: str = ""
+    cognito_issuer: str = ""
+    cognito_client_ids: list[str] = []
+
+
+class HttpSettings(BaseModel):
+    """What the gateway listens on and allows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    cors_origins: list[str] = []
+    graphiql: bool = True
+    introspection: bool = True
+    legacy_api_aliases: bool = False
+
+
+class Settings(BaseSettings):
+    """Settings of one process."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="TENSORCOST_", env_nested_delimiter="__", frozen=True, extra="ignore"
+    )
+
+    home: Path = Field(default_factory=default_home)
+    database_url: SecretStr | None = Field(None, validation_alias=_either("DATABASE_URL"))
+    platform_database_url: SecretStr | None = None
+    owner_database_url: SecretStr | None = None
+    redis_url: SecretStr | None = Field(None, validation_alias=_either("REDIS_URL"))
+    temporal_address: str | None = Field(None, validation_alias=_either("TEMPORAL_ADDRESS"))
+    temporal: TemporalSettings = TemporalSettings()
+    aws: AwsEndpoints = AwsEndpoints()
+    auth: AuthSettings = AuthSettings()
+    http: HttpSettings = HttpSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+    drain_seconds: float = 30.0

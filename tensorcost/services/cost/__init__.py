@@ -1,0 +1,1 @@
+"""Use cases over summed cost: summary, breakdowns, time series."""

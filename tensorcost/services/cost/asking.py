@@ -1,0 +1,53 @@
+"""What every cost question has in common, as the faces hand it in."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from tensorcost.domain.clock import Clock
+from tensorcost.domain.cost.query import DAILY, CostQuery, GroupBy, SpendFilter, Step
+from tensorcost.domain.cost.query_window import Moment, WindowRule, day_window, known_by, today_in
+from tensorcost.storage.cost_queries.freshness import read_time_zone
+from tensorcost.storage.session import TenantTx
+
+
+@dataclass(frozen=True, slots=True)
+class CostRequest:
+    """``[start, end)`` and ``as_of`` as text or times; without them the last 30 days until today.
+
+    ``as_of`` asks what was known then; a date means its end.
+    """
+
+    start: Moment | None = None
+    end: Moment | None = None
+    as_of: Moment | None = None
+    filter: SpendFilter = field(default_factory=SpendFilter)
+
+
+async def query_of(
+    tx: TenantTx,
+    ask: CostRequest,
+    clock: Clock,
+    *,
+    group_by: tuple[GroupBy, ...] = (),
+    step: Step | None = None,
+    rule: WindowRule = DAILY,
+) -> CostQuery:
+    """The checked question. Raises ValidationFailed naming the parameter that is wrong.
+
+    The tenant's time zone is asked only where the window ends with today.
+    """
+    now = clock()
+    today = now.date()
+    if ask.end is None:
+        today = today_in(await read_time_zone(tx), now)
+    return CostQuery(
+        window=day_window(ask.start, ask.end, today=today, rule=rule),
+        group_by=group_by,
+        filter=ask.filter,
+        step=step,
+        as_of=_known_by(ask.as_of, now),
+    )
+
+
+def _known_by(as_of: Moment | None, now: datetime) -> datetime | None:
+    return None if as_of is None else known_by(as_of, now=now)

@@ -1,0 +1,1 @@
+"""Use cases around single spend events and AI spend: listing, summary, attribution, push."""

@@ -1,0 +1,142 @@
+"""Findings: opened once per (code, subject), seen again, resolved when no longer judged."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import orjson
+from sqlalchemy import Row
+
+from tensorcost.domain.ids import ConnectionId
+from tensorcost.domain.integration.contracts_findings import (
+    Finding,
+    NewFinding,
+    RankedCause,
+    Severity,
+)
+from tensorcost.domain.integration.states import FindingState
+from tensorcost.storage.session import TenantTx
+
+_OPEN = """
+    INSERT INTO app.finding AS f (tenant_id, finding_id, connection_id, code, severity, subject,
+        title, remedy, causes, evidence, first_seen_at, last_seen_at)
+    VALUES (:tenant, :id, :connection, :code, :severity, :subject, :title, :remedy,
+        CAST(:causes AS jsonb), CAST(:evidence AS jsonb), :now, :now)
+    ON CONFLICT (tenant_id, connection_id, code, subject) WHERE state = 'open' DO UPDATE SET
+        severity = excluded.severity, title = excluded.title, remedy = excluded.remedy,
+        causes = excluded.causes, evidence = excluded.evidence,
+        last_seen_at = excluded.last_seen_at
+"""
+_RESOLVE = """
+    UPDATE app.finding SET state = 'resolved', last_seen_at = :now
+    WHERE tenant_id = :tenant AND connection_id = :connection AND state = 'open'
+        AND code = ANY(:codes) AND (code || chr(31) || subject) <> ALL(:kept)
+"""
+_LIST = """
+    SELECT finding_id, connection_id, code, severity, subject, title, remedy,
+        causes::text AS causes, evidence::text AS evidence, state, first_seen_at, last_seen_at
+    FROM app.finding
+    WHERE tenant_id = :tenant AND finding_id > :after
+        AND (CAST(:connection AS uuid) IS NULL OR connection_id = :connection)
+        AND (:state = '' OR state = :state)
+    ORDER BY finding_id LIMIT :limit
+"""
+_INVOCATIONS = """
+    SELECT d.usage_account_id AS account, d.region AS region, s.grain AS grain,
+        sum(s.requests)::bigint AS requests
+    FROM ai.spend_daily s JOIN ai.dimension d USING (tenant_id, dim_id)
+    WHERE s.tenant_id = :tenant AND s.day BETWEEN :first AND :last AND d.source = :source
+        AND d.usage_account_id = ANY(:accounts)
+    GROUP BY 1, 2, 3
+"""
+
+
+async def record_findings(
+    tx: TenantTx,
+    connection_id: UUID,
+    findings: Sequence[NewFinding],
+    *,
+    judged: Sequence[str],
+    now: datetime,
+) -> None:
+    """Open or refresh ``findings``; resolve open ones whose code was judged and not found."""
+    for finding in sorted(findings, key=lambda found: (found.code, found.subject)):
+        await tx.run(
+            _OPEN,
+            tenant=tx.tenant_id,
+            id=uuid4(),
+            connection=connection_id,
+            code=finding.code,
+            severity=finding.severity.value,
+            subject=finding.subject,
+            title=finding.title,
+            remedy=finding.remedy,
+            causes=orjson.dumps([cause.model_dump() for cause in finding.causes]).decode(),
+            evidence=orjson.dumps(finding.evidence).decode(),
+            now=now,
+        )
+    await tx.run(
+        _RESOLVE,
+        tenant=tx.tenant_id,
+        connection=connection_id,
+        codes=list(judged),
+        kept=[f"{finding.code}\x1f{finding.subject}" for finding in findings],
+        now=now,
+    )
+
+
+async def list_findings(
+    tx: TenantTx,
+    *,
+    limit: int,
+    connection_id: UUID | None = None,
+    state: FindingState | None = FindingState.OPEN,
+    after: UUID | None = None,
+) -> list[Finding]:
+    """At most ``limit`` findings by id, after an id; every state with ``state=None``."""
+    rows = await tx.all(
+        _LIST,
+        tenant=tx.tenant_id,
+        after=after or UUID(int=0),
+        connection=connection_id,
+        state="" if state is None else state.value,
+        limit=limit,
+    )
+    return [_finding(row) for row in rows]
+
+
+async def requests_by_place(
+    tx: TenantTx, source: str, accounts: Sequence[str], first: date, last: date
+) -> dict[tuple[str, str, int], int]:
+    """Requests per (account, region, grain) in the days ``first`` to ``last``, both included.
+
+    Grain 2 is what CloudWatch's Invocations metric counted, grain 1 what logs explained: the
+    pair tells a silent log from a quiet account (traps 19).
+    """
+    rows = await tx.all(
+        _INVOCATIONS,
+        tenant=tx.tenant_id,
+        source=source,
+        accounts=list(accounts),
+        first=first,
+        last=last,
+    )
+    return {(row.account, row.region, row.grain): row.requests for row in rows}
+
+
+def _finding(row: Row[Any]) -> Finding:
+    return Finding(
+        finding_id=row.finding_id,
+        connection_id=ConnectionId(row.connection_id),
+        code=row.code,
+        severity=Severity(row.severity),
+        subject=row.subject,
+        title=row.title,
+        remedy=row.remedy,
+        causes=tuple(RankedCause.model_validate(cause) for cause in orjson.loads(row.causes)),
+        evidence=orjson.loads(row.evidence),
+        state=FindingState(row.state),
+        first_seen_at=row.first_seen_at,
+        last_seen_at=row.last_seen_at,
+    )

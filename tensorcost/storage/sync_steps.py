@@ -1,0 +1,247 @@
+"""The work of a run: planned, handed out, advanced and finished, one step at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Row
+
+from tensorcost.domain.errors import NotFound
+from tensorcost.domain.integration.contracts import Tally
+from tensorcost.domain.integration.plan import Site, WorkItem
+from tensorcost.domain.integration.progress import estimate_finish
+from tensorcost.domain.integration.progress_records import SyncRun
+from tensorcost.domain.integration.states import OPEN_STEPS, SourceKind, StepState
+from tensorcost.storage.session import TenantTx
+from tensorcost.storage.sync_history import RUN_COLUMNS, STEP_COLUMNS, run_of, tally_of
+
+PROGRESS_EVERY: Final = timedelta(seconds=1)
+MAX_DETAIL: Final = 1_000
+
+_PLAN = """
+    INSERT INTO app.sync_step (tenant_id, run_id, step_key, position, account_id, region, source,
+        window_start, window_end, state, params, started_at)
+    SELECT $1, $2, i.step_key, i.position, i.account_id, i.region, i.source, i.window_start,
+        i.window_end, 'pending', p.params::jsonb, $3
+    FROM unnest($4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
+        $10::timestamptz[]) WITH ORDINALITY
+        AS i (step_key, position, account_id, region, source, window_start, window_end, n)
+    JOIN unnest($11::text[]) WITH ORDINALITY AS p (params, n) USING (n)
+    ON CONFLICT (tenant_id, run_id, step_key) DO NOTHING
+"""
+_SAVE_STEP = """
+    UPDATE app.sync_step SET state = :state, objects = :objects, rows_read = :rows_read,
+        rows_accepted = :accepted, rows_duplicate = :duplicate, rows_rejected = :rejected,
+        rows_unpriced = :unpriced, bytes_read = :bytes_read, detail = :detail, cursor = :cursor,
+        finished_at = :finished
+    WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key
+"""
+_ADD_TO_RUN = """
+    UPDATE app.sync_run SET steps_done = steps_done + :done, steps_failed = steps_failed + :failed,
+        objects = objects + :objects, rows_read = rows_read + :rows_read,
+        rows_accepted = rows_accepted + :accepted, rows_duplicate = rows_duplicate + :duplicate,
+        rows_rejected = rows_rejected + :rejected, rows_unpriced = rows_unpriced + :unpriced,
+        bytes_read = bytes_read + :bytes_read
+    WHERE tenant_id = :tenant AND run_id = :run
+"""
+_CLAIM_PROGRESS = f"""
+    UPDATE app.sync_run SET progressed_at = :now
+    WHERE tenant_id = :tenant AND run_id = :run AND state = 'running'
+        AND (progressed_at IS NULL OR progressed_at <= :before)
+    RETURNING {RUN_COLUMNS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A step as its worker sees it: what to do, and what was done before."""
+
+    item: WorkItem
+    state: StepState
+    tally: Tally
+    detail: str
+    cursor: str
+    """Position of the last chunk that ``tally`` counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepSaving:
+    """The new state of a step. ``tally`` is the step's total so far, not an addition."""
+
+    run_id: UUID
+    step_key: str
+    state: StepState
+    tally: Tally
+    detail: str = ""
+    cursor: str = ""
+
+
+async def plan_steps(tx: TenantTx, run_id: UUID, items: Sequence[WorkItem], now: datetime) -> int:
+    """Store the items as pending steps; the run's number of steps. Safe to repeat."""
+    driver = await tx.driver()
+    await driver.execute(
+        _PLAN,
+        tx.tenant_id,
+        run_id,
+        now,
+        [item.step_key for item in items],
+        [item.position for item in items],
+        [item.site.account_id for item in items],
+        [item.site.region for item in items],
+        [item.site.source.value for item in items],
+        [item.window_start for item in items],
+        [item.window_end for item in items],
+        [orjson.dumps(dict(item.site.params)).decode() for item in items],
+    )
+    total: int = await tx.scalar(
+        "UPDATE app.sync_run SET steps_total = (SELECT count(*) FROM app.sync_step s "
+        "WHERE s.tenant_id = :tenant AND s.run_id = :run) "
+        "WHERE tenant_id = :tenant AND run_id = :run RETURNING steps_total",
+        tenant=tx.tenant_id,
+        run=run_id,
+    )
+    return total
+
+
+async def open_steps(tx: TenantTx, run_id: UUID, *, after: int, limit: int) -> list[WorkItem]:
+    """The next unfinished items after a position, in order."""
+    rows = await tx.all(
+        f"SELECT {STEP_COLUMNS}, cursor, params::text AS params FROM app.sync_step "
+        "WHERE tenant_id = :tenant AND run_id = :run AND position > :after "
+        "AND state = ANY(:open) ORDER BY position LIMIT :limit",
+        tenant=tx.tenant_id,
+        run=run_id,
+        after=after,
+        open=[state.value for state in OPEN_STEPS],
+        limit=limit,
+    )
+    return [_item(row) for row in rows]
+
+
+async def begin_step(tx: TenantTx, run_id: UUID, step_key: str, now: datetime) -> Step:
+    """Mark a step as running and return it; a finished one comes back as it ended."""
+    row = await _locked(tx, run_id, step_key)
+    state = StepState(row.state)
+    if state is StepState.PENDING:
+        await tx.run(
+            "UPDATE app.sync_step SET state = 'running', started_at = :now "
+            "WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key",
+            tenant=tx.tenant_id,
+            run=run_id,
+            key=step_key,
+            now=now,
+        )
+        state = StepState.RUNNING
+    return Step(_item(row), state, tally_of(row), row.detail, row.cursor)
+
+
+async def get_step(tx: TenantTx, run_id: UUID, step_key: str) -> Step:
+    """The step as it stands, or NotFound."""
+    row = await _locked(tx, run_id, step_key)
+    return Step(_item(row), StepState(row.state), tally_of(row), row.detail, row.cursor)
+
+
+async def skip_open_steps(tx: TenantTx, run_id: UUID, now: datetime) -> int:
+    """What a run leaves undone is marked so; how many steps that were."""
+    return await tx.run(
+        "UPDATE app.sync_step SET state = 'skipped', finished_at = :now "
+        "WHERE tenant_id = :tenant AND run_id = :run AND state = ANY(:open)",
+        tenant=tx.tenant_id,
+        run=run_id,
+        now=now,
+        open=[state.value for state in OPEN_STEPS],
+    )
+
+
+async def save_step(tx: TenantTx, saving: StepSaving, now: datetime) -> bool:
+    """Write a step's state and add the difference to its run; False when it had ended before."""
+    row = await _locked(tx, saving.run_id, saving.step_key)
+    if StepState(row.state) not in OPEN_STEPS:
+        return False
+    ended = saving.state not in OPEN_STEPS
+    before = tally_of(row)
+    await tx.run(
+        _SAVE_STEP,
+        tenant=tx.tenant_id,
+        run=saving.run_id,
+        key=saving.step_key,
+        state=saving.state.value,
+        detail=saving.detail[:MAX_DETAIL],
+        cursor=saving.cursor,
+        finished=now if ended else None,
+        **saving.tally.model_dump(exclude={"done", "failed"}),
+    )
+    change = {
+        name: getattr(saving.tally, name) - getattr(before, name)
+        for name in Tally.model_fields
+        if name not in ("done", "failed")
+    }
+    await tx.run(
+        _ADD_TO_RUN,
+        tenant=tx.tenant_id,
+        run=saving.run_id,
+        done=int(ended),
+        failed=int(saving.state is StepState.FAILED),
+        **change,
+    )
+    return True
+
+
+async def add_finished_step(
+    tx: TenantTx, saving: StepSaving, *, position: int, source: str, now: datetime
+) -> None:
+    """Append or overwrite a step that is a fact rather than work (a validation's probe)."""
+    await tx.run(
+        "INSERT INTO app.sync_step (tenant_id, run_id, step_key, position, source, state, detail, "
+        "started_at, finished_at) VALUES (:tenant, :run, :key, :position, :source, :state, "
+        ":detail, :now, :now) ON CONFLICT (tenant_id, run_id, step_key) DO UPDATE SET "
+        "state = excluded.state, detail = excluded.detail, finished_at = excluded.finished_at",
+        tenant=tx.tenant_id,
+        run=saving.run_id,
+        key=saving.step_key,
+        position=position,
+        source=source,
+        state=saving.state.value,
+        detail=saving.detail[:MAX_DETAIL],
+        now=now,
+    )
+
+
+async def claim_progress(tx: TenantTx, run_id: UUID, now: datetime) -> SyncRun | None:
+    """The run with a fresh estimate when its progress is due to be told, else None."""
+    row = await tx.first(
+        _CLAIM_PROGRESS, tenant=tx.tenant_id, run=run_id, now=now, before=now - PROGRESS_EVERY
+    )
+    if row is None:
+        return None
+    run = run_of(row)
+    estimate = estimate_finish(run.started_at, now, run.tally.done, run.steps_total)
+    await tx.run(
+        "UPDATE app.sync_run SET estimated_finish = :estimate "
+        "WHERE tenant_id = :tenant AND run_id = :run",
+        tenant=tx.tenant_id,
+        run=run_id,
+        estimate=estimate,
+    )
+    return replace(run, estimated_finish=estimate)
+
+
+async def _locked(tx: TenantTx, run_id: UUID, step_key: str) -> Row[Any]:
+    row = await tx.first(
+        f"SELECT {STEP_COLUMNS}, cursor, params::text AS params FROM app.sync_step "
+        "WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key FOR UPDATE",
+        tenant=tx.tenant_id,
+        run=run_id,
+        key=step_key,
+    )
+    if row is None:
+        raise NotFound("step", step_key)
+    return row
+
+
+def _item(row: Row[Any]) -> WorkItem:
+    site = Site(SourceKind(row.source), row.account_id, row.region, orjson.loads(row.params))
+    return WorkItem(row.step_key, row.position, site, row.window_start, row.window_end)

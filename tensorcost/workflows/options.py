@@ -1,0 +1,75 @@
+"""Named option sets of activities: timeouts, retries and queue, in one place."""
+
+from datetime import timedelta
+from typing import Final
+
+from temporalio import workflow
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityConfig
+
+with workflow.unsafe.imports_passed_through():
+    from tensorcost.domain.integration.contracts import Failure
+    from tensorcost.domain.temporal import TaskQueue
+
+_NEVER: Final = [
+    Failure.CUSTOMER_MUST_ACT.value,
+    Failure.CONNECTION_GONE.value,
+    Failure.UNKNOWN_PROVIDER.value,
+    Failure.INVALID_ITEM.value,
+]
+
+DB_SHORT: Final[ActivityConfig] = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(milliseconds=200),
+        maximum_interval=timedelta(seconds=30),
+        non_retryable_error_types=_NEVER,
+    ),
+)
+"""A transaction or two. Retried without limit: the database comes back."""
+
+DB_LONG: Final[ActivityConfig] = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=5),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(minutes=1),
+        non_retryable_error_types=_NEVER,
+    ),
+)
+"""Planning and judging: bigger statements, nothing outside."""
+
+CLOUD_PROBE: Final[ActivityConfig] = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=45),
+    retry_policy=RetryPolicy(maximum_attempts=2, non_retryable_error_types=_NEVER),
+)
+"""One validation round. The workflow repeats it; retries only bridge a lost worker."""
+
+CLOUD_READ: Final[ActivityConfig] = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=10),
+    heartbeat_timeout=timedelta(seconds=60),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(minutes=1),
+        maximum_attempts=6,
+        non_retryable_error_types=_NEVER,
+    ),
+)
+"""Listing accounts, regions and sources."""
+
+CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=2),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=timedelta(minutes=2),
+        maximum_attempts=10,
+        non_retryable_error_types=_NEVER,
+    ),
+)
+"""One work item: streams, commits object by object, resumes from its heartbeat."""
+
+
+def on_cloud(options: ActivityConfig) -> ActivityConfig:
+    """The same options on the cloud queue that belongs to this workflow's own queue."""
+    queue = workflow.info().task_queue.replace(TaskQueue.CORE.value, TaskQueue.CLOUD.value, 1)
+    return ActivityConfig(**options, task_queue=queue)

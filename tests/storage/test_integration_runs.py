@@ -1,0 +1,176 @@
+"""Runs, steps and findings: counters that survive retries, events that keep their pace."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from tensorcost.domain.errors import NotFound
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.integration.contracts import Tally
+from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
+from tensorcost.domain.integration.states import FindingState, RunState, StepState
+from tensorcost.storage import findings, sync_history, sync_steps
+from tensorcost.storage.session import Database
+from tensorcost.storage.sync_steps import StepSaving
+from tests.support.connections import NOW, log_item, make_connection, make_run
+from tests.support.databases import Database as TestDatabase
+from tests.support.tenants import app_database, make_tenant
+
+
+@pytest.fixture(scope="module")
+async def db(database: TestDatabase) -> AsyncIterator[Database]:
+    async with app_database(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def tenant(database: TestDatabase) -> TenantId:
+    return await make_tenant(database)
+
+
+async def test_planning_twice_plans_once(db: Database, tenant: TenantId) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    items = [log_item(position) for position in (1, 2, 3)]
+    async with db.tenant(tenant) as tx:
+        assert await sync_steps.plan_steps(tx, run.run_id, items, NOW) == 3
+        assert await sync_steps.plan_steps(tx, run.run_id, items, NOW) == 3
+        assert await sync_steps.open_steps(tx, run.run_id, after=0, limit=10) == items
+        assert await sync_steps.open_steps(tx, run.run_id, after=2, limit=10) == items[2:]
+
+
+async def test_a_step_adds_only_what_is_new_to_its_run(db: Database, tenant: TenantId) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    item = log_item(1)
+    half = Tally(objects=1, rows_read=10, accepted=8, rejected=2, bytes_read=100)
+    whole = Tally(objects=2, rows_read=30, accepted=25, duplicate=3, rejected=2, bytes_read=400)
+    key = item.step_key
+    async with db.tenant(tenant) as tx:
+        await sync_steps.plan_steps(tx, run.run_id, [item], NOW)
+        begun = await sync_steps.begin_step(tx, run.run_id, key, NOW)
+        assert (begun.item, begun.state) == (item, StepState.RUNNING)
+        running = StepSaving(run.run_id, key, StepState.RUNNING, half)
+        assert await sync_steps.save_step(tx, running, NOW)
+        assert await sync_steps.save_step(tx, running, NOW)
+        done = StepSaving(run.run_id, key, StepState.COMPLETED, whole)
+        assert await sync_steps.save_step(tx, done, NOW)
+        assert not await sync_steps.save_step(tx, done, NOW)
+        found = await sync_history.get_run(tx, run.run_id)
+    assert found.tally == whole.model_copy(update={"done": 1})
+
+
+async def test_a_finished_step_comes_back_as_it_ended(db: Database, tenant: TenantId) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    item = log_item(1)
+    async with db.tenant(tenant) as tx:
+        await sync_steps.plan_steps(tx, run.run_id, [item], NOW)
+        saving = StepSaving(run.run_id, item.step_key, StepState.FAILED, Tally(objects=1), "why")
+        await sync_steps.save_step(tx, saving, NOW)
+        again = await sync_steps.begin_step(tx, run.run_id, item.step_key, NOW)
+        assert (again.state, again.detail, again.tally.objects) == (StepState.FAILED, "why", 1)
+        assert await sync_steps.open_steps(tx, run.run_id, after=0, limit=10) == []
+        assert (await sync_history.get_run(tx, run.run_id)).tally.failed == 1
+        with pytest.raises(NotFound):
+            await sync_steps.begin_step(tx, run.run_id, "no such step", NOW)
+
+
+async def test_progress_is_told_at_most_once_a_second(db: Database, tenant: TenantId) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    moments = [timedelta(0), timedelta(milliseconds=400), timedelta(seconds=1)]
+    async with db.tenant(tenant) as tx:
+        told = [
+            await sync_steps.claim_progress(tx, run.run_id, NOW + after) is not None
+            for after in moments
+        ]
+    assert told == [True, False, True]
+
+
+async def test_the_estimate_follows_the_pace(db: Database, tenant: TenantId) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    items = [log_item(position) for position in range(1, 11)]
+    async with db.tenant(tenant) as tx:
+        await sync_steps.plan_steps(tx, run.run_id, items, NOW)
+        for item in items[:5]:
+            saving = StepSaving(run.run_id, item.step_key, StepState.COMPLETED, Tally())
+            await sync_steps.save_step(tx, saving, NOW)
+        told = await sync_steps.claim_progress(tx, run.run_id, NOW + timedelta(minutes=5))
+        stored = await sync_history.get_run(tx, run.run_id)
+    assert told is not None
+    assert told.estimated_finish == stored.estimated_finish == NOW + timedelta(minutes=10)
+
+
+async def test_a_run_ends_once(db: Database, tenant: TenantId) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    async with db.tenant(tenant) as tx:
+        assert await sync_history.finish_run(
+            tx, run.run_id, RunState.COMPLETED, NOW, note="all of it"
+        )
+        assert not await sync_history.finish_run(tx, run.run_id, RunState.FAILED, NOW)
+        found = await sync_history.get_run(tx, run.run_id)
+    assert (found.state, found.note, found.finished_at) == (RunState.COMPLETED, "all of it", NOW)
+
+
+async def test_history_is_paged_newest_first(db: Database, tenant: TenantId) -> None:
+    connection = await make_connection(db, tenant)
+    made = [
+        (await make_run(db, connection, started_at=NOW + timedelta(minutes=n))).run_id
+        for n in range(5)
+    ]
+    met = []
+    before = None
+    async with db.tenant(tenant) as tx:
+        while page := await sync_history.list_runs(
+            tx, connection.connection_id, limit=2, before=before
+        ):
+            met += [run.run_id for run in page]
+            before = (page[-1].started_at, page[-1].run_id)
+    assert met == made[::-1]
+
+
+async def test_steps_of_many_runs_come_in_one_query(db: Database, tenant: TenantId) -> None:
+    connection = await make_connection(db, tenant)
+    first, second = await make_run(db, connection), await make_run(db, connection)
+    async with db.tenant(tenant) as tx:
+        await sync_steps.plan_steps(tx, first.run_id, [log_item(1), log_item(2)], NOW)
+        found = await sync_history.steps_of_runs(
+            tx, [first.run_id, second.run_id, uuid4()], limit=1
+        )
+        assert [step.position for step in found[first.run_id]] == [1]
+        assert found[second.run_id] == []
+        assert len(await sync_history.list_steps(tx, first.run_id, limit=10)) == 2
+
+
+def finding(code: str, subject: str = "", title: str = "t") -> NewFinding:
+    return NewFinding(
+        code=code,
+        severity=Severity.WARNING,
+        title=title,
+        remedy="do this",
+        subject=subject,
+        causes=(RankedCause(code="A", title="a", remedy="r", likelihood=0.7),),
+        evidence={"account": "111122223333"},
+    )
+
+
+async def test_a_finding_is_opened_once_and_resolved_when_no_longer_judged(
+    db: Database, tenant: TenantId
+) -> None:
+    connection = await make_connection(db, tenant)
+    key = connection.connection_id
+    later = NOW + timedelta(minutes=1)
+    async with db.tenant(tenant) as tx:
+        both = [finding("X", "us-east-1"), finding("Y")]
+        await findings.record_findings(tx, key, both, judged=["X", "Y"], now=NOW)
+        newer = [finding("X", "us-east-1", title="newer")]
+        await findings.record_findings(tx, key, newer, judged=["X"], now=later)
+        opened = await findings.list_findings(tx, limit=10, connection_id=key)
+        assert {(f.code, f.title, f.first_seen_at, f.last_seen_at) for f in opened} == {
+            ("X", "newer", NOW, later),
+            ("Y", "t", NOW, NOW),
+        }
+        await findings.record_findings(tx, key, [], judged=["X", "Y"], now=later)
+        assert await findings.list_findings(tx, limit=10, connection_id=key) == []
+        closed = await findings.list_findings(tx, limit=10, state=FindingState.RESOLVED)
+    assert {f.code for f in closed} == {"X", "Y"}
+    assert closed[0].causes[0].likelihood == 0.7
