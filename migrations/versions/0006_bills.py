@@ -22,6 +22,7 @@ CREATE TABLE ai.bill_delivery (
     execution_id text NOT NULL DEFAULT '',
     state text NOT NULL CHECK (state IN ('loading', 'current', 'superseded')),
     known_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    rows_read bigint NOT NULL DEFAULT 0,
     lines bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant_id, delivery_id),
     UNIQUE (tenant_id, origin, export_name, period, manifest_etag),

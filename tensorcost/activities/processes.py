@@ -5,7 +5,7 @@ by a workflow's validator is a Conflict, a server that cannot be reached is Unav
 """
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeVar
@@ -32,6 +32,7 @@ from temporalio.common import (
     SearchAttributePair,
     TypedSearchAttributes,
     WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
 )
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
@@ -106,19 +107,24 @@ class Processes:
         return True
 
     async def signal_or_start(self, process: Process, signal: str, argument: BaseModel) -> None:
-        """Deliver the signal, starting the workflow when it is not running."""
+        """Deliver the signal, starting the workflow when it never ran or did not complete.
+
+        What has completed stays so: a signal that comes after is old news.
+        """
         async with _domain_errors(process.workflow_id):
-            await self._client.start_workflow(
-                process.name,
-                process.argument,
-                id=process.workflow_id,
-                task_queue=self._queue,
-                start_signal=signal,
-                start_signal_args=[argument],
-                search_attributes=process.search_attributes(),
-                static_summary=process.summary or None,
-                priority=process.priority(),
-            )
+            with suppress(WorkflowAlreadyStartedError):
+                await self._client.start_workflow(
+                    process.name,
+                    process.argument,
+                    id=process.workflow_id,
+                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                    task_queue=self._queue,
+                    start_signal=signal,
+                    start_signal_args=[argument],
+                    search_attributes=process.search_attributes(),
+                    static_summary=process.summary or None,
+                    priority=process.priority(),
+                )
 
     async def update_or_start(
         self,

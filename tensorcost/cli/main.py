@@ -3,7 +3,7 @@
 import typer
 
 from tensorcost import __version__
-from tensorcost.cli import database, doctor, prices, tenants
+from tensorcost.cli import database, doctor, imports, prices, tenants
 
 app = typer.Typer(
     name="tensorcost",
@@ -14,6 +14,7 @@ app = typer.Typer(
 )
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(prices.app, name="prices")
+app.command("import")(imports.import_files)
 app.command("migrate")(database.migrate)
 app.command("doctor")(doctor.doctor)
 

@@ -7,6 +7,7 @@
 from collections.abc import Sequence, Sized
 from decimal import Decimal
 from typing import Any, Final, Generic, Literal, TypeVar
+from uuid import UUID
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
@@ -105,6 +106,8 @@ def accepted(data: object) -> Bytes:
 def _foreign(value: object) -> object:
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, UUID):  # the driver's own subclass
+        return str(value)
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
     if isinstance(value, frozenset | set):

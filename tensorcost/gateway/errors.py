@@ -132,6 +132,4 @@ def _validation(scope: Scope, error: RequestValidationError) -> Bytes:
 
 
 def _wants_problem(scope: Scope) -> bool:
-    return any(
-        name == b"accept" and _PROBLEM in value for name, value in scope.get("headers", ())
-    )
+    return any(name == b"accept" and _PROBLEM in value for name, value in scope.get("headers", ()))

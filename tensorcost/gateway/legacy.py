@@ -11,8 +11,8 @@ ALIASES: Final[dict[str, str]] = {
     "/api/instances": "/v1/gpu/instances",
     "/api/costs": "/v1/cost/summary",
 }
-_DEPRECATED: Final = b"@1719792000"
-"""2024-07-01, when /v1 became the supported version (RFC 9745: Unix seconds)."""
+_DEPRECATED: Final = b"@1790726400"
+"""The announced end, in Unix seconds (RFC 9745); the day before it nobody dated."""
 _SUNSET: Final = b"Wed, 30 Sep 2026 00:00:00 GMT"
 
 

@@ -3,11 +3,14 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Final, TypeVar
+from uuid import UUID
 
 import orjson
 from fastapi import Depends, Query
 
+from tensorcost.domain.clock import require_utc
 from tensorcost.domain.errors import ValidationFailed
 
 T = TypeVar("T")
@@ -60,3 +63,14 @@ Paging = Annotated[Page, Depends(_page)]
 def next_cursor(rows: Sequence[T], page: Page, key: Callable[[T], Key]) -> str | None:
     """The cursor after ``rows``, or None when the page was not full."""
     return cursor_of(*key(rows[-1])) if len(rows) >= page.limit else None
+
+
+def time_and_id(page: Page) -> tuple[datetime, UUID] | None:
+    """``page.after`` of a list ordered by (time, id); ValidationFailed when it is another's."""
+    if page.after is None:
+        return None
+    try:
+        moment, row_id = page.after
+        return require_utc(datetime.fromisoformat(str(moment))), UUID(str(row_id))
+    except ValueError as error:
+        raise ValidationFailed("not a cursor that this list handed out", field="cursor") from error

@@ -15,6 +15,8 @@ class GraphqlContext:
     principal: Principal
     services: GraphqlServices
     trace_id: str
+    position: int | None = None
+    """Cursor of the event that a subscription is answering, for whoever has to resume it."""
 
 
 GraphqlInfo = Info[GraphqlContext, None]

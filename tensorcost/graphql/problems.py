@@ -64,7 +64,7 @@ class UnavailableProblem(Problem):
     pass
 
 
-class _Handler(ExceptionHandler[Any, Any]):
+class _Handler(ExceptionHandler):  # type: ignore[type-arg]  # both types are class attributes
     """One handler a problem type: Strawberry matches handlers to unions by their type."""
 
     exception_type: ClassVar[tuple[type[DomainError], ...]]

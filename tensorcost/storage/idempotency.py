@@ -72,8 +72,7 @@ async def keep(tx: TenantTx, *, route: str, key: str, status: int, response: byt
 async def release(tx: TenantTx, *, route: str, key: str) -> None:
     """Give up a claim without an answer, so that a retry runs."""
     await tx.run(
-        "DELETE FROM app.idempotency_key"
-        " WHERE route = :route AND key = :key AND status IS NULL",
+        "DELETE FROM app.idempotency_key WHERE route = :route AND key = :key AND status IS NULL",
         route=route,
         key=key,
     )

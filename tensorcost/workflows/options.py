@@ -7,10 +7,14 @@ from temporalio import workflow
 from temporalio.common import RetryPolicy
 from temporalio.workflow import ActivityConfig
 
+from tensorcost.workflows.visibility import fair
+
 with workflow.unsafe.imports_passed_through():
+    from tensorcost.domain.ids import TenantId
     from tensorcost.domain.integration.contracts import Failure
     from tensorcost.domain.temporal import TaskQueue
 
+MAX_SUMMARY: Final = 200
 _NEVER: Final = [
     Failure.CUSTOMER_MUST_ACT.value,
     Failure.CONNECTION_GONE.value,
@@ -69,7 +73,17 @@ CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
 """One work item: streams, commits object by object, resumes from its heartbeat."""
 
 
-def on_cloud(options: ActivityConfig) -> ActivityConfig:
-    """The same options on the cloud queue that belongs to this workflow's own queue."""
+def named(options: ActivityConfig, summary: str) -> ActivityConfig:
+    """The same options with the line that the Temporal UI shows."""
+    return ActivityConfig(**{**options, "summary": summary[:MAX_SUMMARY]})
+
+
+def on_cloud(options: ActivityConfig, summary: str, tenant_id: TenantId) -> ActivityConfig:
+    """The same options on the cloud queue that belongs to this workflow's own queue.
+
+    The queue is shared fairly among tenants.
+    """
     queue = workflow.info().task_queue.replace(TaskQueue.CORE.value, TaskQueue.CLOUD.value, 1)
-    return ActivityConfig(**options, task_queue=queue)
+    return ActivityConfig(
+        **{**named(options, summary), "task_queue": queue, "priority": fair(tenant_id)}
+    )

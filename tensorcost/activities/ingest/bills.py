@@ -54,11 +54,12 @@ class BillIngest:
         async with self._db.tenant(tenant_id) as tx:
             known = await find_delivery(tx, origin, delivery)
         if known is not None:
-            return IngestReport(checkpoint=Counts(accepted=known.lines))
+            return IngestReport(checkpoint=Counts(accepted=known.rows_accepted))
         first = await asyncio.to_thread(_started, parts)
         delivery_id: UUID = uuids.uuid7()
         report = IngestReport()
         rejects: list[Reject] = []
+        lines = 0
         added: set[Known] = set()
         async with self._db.tenant(tenant_id) as tx:
             if not await open_delivery(tx, origin, delivery, delivery_id):
@@ -66,15 +67,27 @@ class BillIngest:
             part, rest = first
             while part is not None:
                 report.rows_read += part.rows_read
-                report.accepted += len(part.lines)
                 report.reject(part.rejects)
                 rejects.extend(part.rejects)
+                lines += len(part.lines)
                 added |= await self._add(tx, delivery_id, part.lines)
                 part = await asyncio.to_thread(next, rest, None)
             await quarantine(tx, origin, rejects)
-            await make_current(tx, origin, delivery, delivery_id, report.accepted)
-            tx.emit(NewEvent(EventType.COST_UPDATED, _announcement(delivery, report)))
+            # Lines out of scope are folded: what counts as accepted is the file's rows.
+            report.accepted = report.rows_read - report.rejected
+            await make_current(tx, origin, delivery, delivery_id, rows=report.accepted, lines=lines)
+            tx.emit(NewEvent(EventType.COST_UPDATED, _announcement(delivery, lines)))
         self._known.remember(tenant_id, added)
+        return report
+
+    async def refuse(
+        self, tenant_id: TenantId, origin: Origin, rejects: list[Reject], rows_read: int
+    ) -> IngestReport:
+        """Quarantine a file that must not become anybody's bill."""
+        async with self._db.tenant(tenant_id) as tx:
+            await quarantine(tx, origin, rejects)
+        report = IngestReport(rows_read=rows_read)
+        report.reject(rejects)
         return report
 
     async def _add(self, tx: TenantTx, delivery_id: UUID, lines: Sequence[BillLine]) -> set[Known]:
@@ -115,9 +128,9 @@ def _started(parts: BillParts) -> tuple[ParsedBill | None, Iterator[ParsedBill]]
     return next(rest, None), rest
 
 
-def _announcement(delivery: BillDelivery, report: IngestReport) -> dict[str, object]:
+def _announcement(delivery: BillDelivery, lines: int) -> dict[str, object]:
     return {
         "export": delivery.export_name,
         "period": delivery.period.isoformat(),
-        "lines": report.accepted,
+        "lines": lines,
     }

@@ -34,7 +34,16 @@ class IngestReport:
         self.rejects.extend(rejects[: _KEPT_REJECTS - len(self.rejects)])
 
     def merge(self, other: "IngestReport") -> None:
-        """Add another load's figures to this one."""
+        """Add another load's figures to this one.
+
+        An object that was loaded before was read then: its rows are duplicates here.
+        """
+        if other.checkpoint is not None:
+            earlier = other.checkpoint
+            repeated = earlier.accepted + earlier.duplicate
+            self.rows_read += repeated + earlier.rejected
+            self.duplicate += repeated
+            self.rejected += earlier.rejected
         self.rows_read += other.rows_read
         self.accepted += other.accepted
         self.duplicate += other.duplicate

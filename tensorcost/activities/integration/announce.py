@@ -29,6 +29,12 @@ def announce(tx: TenantTx, event: EventType, run: SyncRun) -> None:
     tx.emit(NewEvent(event, run_data(run), trace_id_now()))
 
 
+def tell_progress(tx: TenantTx, run: SyncRun) -> None:
+    """Progress of a backfill. A sync is short: its start and end say enough."""
+    if run.kind is RunKind.BACKFILL:
+        announce(tx, EventType.BACKFILL_PROGRESSED, run)
+
+
 def run_data(run: SyncRun) -> dict[str, Any]:
     """The run's progress as event data."""
     tally = run.tally

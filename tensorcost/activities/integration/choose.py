@@ -1,7 +1,11 @@
-"""The connector of a connection's provider, or a failure that nobody retries."""
+"""The connector of a connection's provider, and what its failures mean to Temporal."""
 
-from tensorcost.activities.failures import never
-from tensorcost.activities.integration.ports import Connector, Connectors
+from datetime import timedelta
+
+from temporalio.exceptions import ApplicationError
+
+from tensorcost.activities.failures import later, never
+from tensorcost.activities.integration.ports import Connector, ConnectorError, Connectors
 from tensorcost.domain.integration.contracts import Failure
 
 
@@ -12,3 +16,11 @@ def connector_for(connectors: Connectors, provider: str) -> Connector:
         known = ", ".join(sorted(connectors)) or "none"
         raise never(Failure.UNKNOWN_PROVIDER, f"no connector for {provider} here (known: {known})")
     return found
+
+
+def translated(error: ConnectorError) -> ApplicationError:
+    """Retried at the delay that the connector asks for, or never."""
+    if error.retry_after is None:
+        return never(Failure.CUSTOMER_MUST_ACT, error.message, code=error.code)
+    delay = timedelta(seconds=error.retry_after)
+    return later(Failure.PROVIDER_THROTTLED, error.message, delay, code=error.code)

@@ -3,18 +3,18 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
 
 from tensorcost.activities.failures import gone_is_final, later, never
+from tensorcost.activities.heartbeat import BEAT_EVERY, beating
 from tensorcost.activities.ingest.report import IngestReport
-from tensorcost.activities.integration.announce import announce
-from tensorcost.activities.integration.choose import connector_for
+from tensorcost.activities.integration.announce import tell_progress
+from tensorcost.activities.integration.choose import connector_for, translated
 from tensorcost.activities.integration.cursor import ItemCursor
 from tensorcost.activities.integration.ports import (
     BillChunk,
@@ -50,7 +50,6 @@ from tensorcost.storage.sync_steps import StepSaving, begin_step, claim_progress
 
 CONTENT_HASH: Final = "content_hash"
 SAVE_EVERY: Final = timedelta(seconds=1)
-BEAT_EVERY: Final = timedelta(seconds=5)
 RESUME_AFTER: Final = timedelta(seconds=1)
 NEAR_PAST: Final = timedelta(days=400)
 """How far before its window a row may lie: AWS keeps nothing older that it could send now."""
@@ -86,7 +85,7 @@ class ItemActivities:
         progress = _Progress(cursor, self.clock())
         chunks = connector_for(self.connectors, order.connection.provider).read(job)
         try:
-            async with self._beating(progress):
+            async with beating(lambda: progress.cursor, self.beat_every):
                 async for chunk in self._in_threads(chunks):
                     await self._commit(order, job, chunk, progress)
                     if activity.is_worker_shutdown():
@@ -94,7 +93,7 @@ class ItemActivities:
                         raise later(Failure.DRAINING, "the worker is shutting down", RESUME_AFTER)
         except ConnectorError as error:
             await self._save(order, progress)
-            raise _translated(error) from error
+            raise translated(error) from error
         return await self._finish(order, job, progress.cursor)
 
     async def _prepare(self, order: ItemOrder) -> tuple[ReadJob, ItemCursor] | None:
@@ -195,28 +194,11 @@ class ItemActivities:
                 with suppress(ValueError):  # still running in its thread after a cancellation
                     close()
 
-    @asynccontextmanager
-    async def _beating(self, progress: _Progress) -> AsyncIterator[None]:
-        """Heartbeats with the committed cursor while one big object takes its time."""
-
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(self.beat_every.total_seconds())
-                activity.heartbeat(progress.cursor)
-
-        task = asyncio.create_task(beat())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
 
 async def _tell_progress(tx: TenantTx, order: ItemOrder, now: datetime) -> None:
     run = await claim_progress(tx, order.run_id, now)
     if run is not None:
-        announce(tx, EventType.BACKFILL_PROGRESSED, run)
+        tell_progress(tx, run)
 
 
 async def _note_pull(
@@ -252,10 +234,3 @@ def _quarantined(order: ItemOrder, rejected: int) -> NewEvent:
         "rejected": rejected,
     }
     return NewEvent(EventType.SYNC_QUARANTINED, data, audit.trace_id_now())
-
-
-def _translated(error: ConnectorError) -> ApplicationError:
-    if error.retry_after is None:
-        return never(Failure.CUSTOMER_MUST_ACT, error.message, code=error.code)
-    delay = timedelta(seconds=error.retry_after)
-    return later(Failure.PROVIDER_THROTTLED, error.message, delay, code=error.code)

@@ -23,8 +23,6 @@ from tensorcost.storage.spend.batches import ObjectRef, Origin
 
 Spend = Callable[[], Iterable[ParsedSpend]]
 Bills = Callable[[], Iterable[ParsedBill]]
-Beat = Callable[[], None]
-"""Called now and then by long blocking work; raises when the work shall stop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ class Connector(Protocol):
         """One validation round. Denials are answers, not exceptions."""
         ...
 
-    def discover(self, connection: Connection, beat: Beat) -> Discovery: ...
+    def discover(self, connection: Connection) -> Discovery: ...
 
     def read(self, job: ReadJob) -> Iterator[Chunk]:
         """Chunks after ``job.after``, in order. Closing the iterator frees what it holds."""

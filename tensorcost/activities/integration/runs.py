@@ -7,9 +7,8 @@ from typing import Final
 from temporalio import activity
 
 from tensorcost.activities.failures import gone_is_final
-from tensorcost.activities.integration.announce import ENDED, STARTED, announce
+from tensorcost.activities.integration.announce import ENDED, STARTED, announce, tell_progress
 from tensorcost.domain.clock import Clock
-from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.identity.actors import system_actor
 from tensorcost.domain.integration.contracts import backfill_workflow_id
 from tensorcost.domain.integration.contracts_steps import (
@@ -153,7 +152,7 @@ class RunActivities:
             )
             changed = await save_step(tx, saving, now)
             if (run := await claim_progress(tx, failure.run_id, now)) is not None:
-                announce(tx, EventType.BACKFILL_PROGRESSED, run)
+                tell_progress(tx, run)
         return Done(changed=changed)
 
     @activity.defn(name="integration.finish_run")

@@ -153,7 +153,11 @@ class ValidationActivities:
         state, run_state, event = _ENDINGS[order.phase]
         with gone_is_final():
             async with self.db.tenant(key.tenant_id) as tx:
-                if not await finish_run(tx, order.run_id, run_state, now, note=order.note):
+                ended = await finish_run(tx, order.run_id, run_state, now, note=order.note)
+                before = await get_connection(tx, key.connection_id)
+                # A cancel after a failure meets an ended run: the connection still changes.
+                gives_up = order.phase is OnboardingPhase.CANCELLED and before.state is not state
+                if not (ended or gives_up):
                     return Done(changed=False)
                 connected = order.phase is OnboardingPhase.CONNECTED
                 await set_connection_state(tx, key.connection_id, state, now, validated=connected)

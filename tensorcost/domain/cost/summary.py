@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Final
 
-from tensorcost.domain.cost.rollup import RollupMeasures
+from tensorcost.domain.cost.rollup import MEASURE_NAMES, RollupMeasures
 from tensorcost.domain.spend.facts import Grain
 
 CURRENCY: Final = "USD"
 NOTHING: Final = RollupMeasures()
+_VALUES: Final = attrgetter(*MEASURE_NAMES)
 Key = tuple[str, ...]
 
 
@@ -124,11 +126,11 @@ def known_cost(measures: RollupMeasures) -> int | None:
 
 def add_up(facts: Iterable[Fact]) -> Sums:
     """Sums of the facts that count."""
-    by_grain: dict[Grain, RollupMeasures] = {}
+    by_grain: dict[Grain, list[RollupMeasures]] = {}
     for fact in facts:
         if fact.verdict is Verdict.COUNTED:
-            by_grain[fact.grain] = by_grain.get(fact.grain, NOTHING) + fact.measures
-    return Sums(dict(sorted(by_grain.items())))
+            by_grain.setdefault(fact.grain, []).append(fact.measures)
+    return Sums({grain: _sum(by_grain[grain]) for grain in sorted(by_grain)})
 
 
 def tabulate(
@@ -157,12 +159,12 @@ def tabulate(
 
 def set_beside(facts: Iterable[Fact]) -> tuple[Beside, ...]:
     """What does not count, by grain, reason and currency."""
-    found: dict[tuple[Grain, Verdict, str], RollupMeasures] = {}
+    found: dict[tuple[Grain, Verdict, str], list[RollupMeasures]] = {}
     for fact in facts:
         if fact.verdict is not Verdict.COUNTED:
             at = (fact.grain, fact.verdict, fact.currency)
-            found[at] = found.get(at, NOTHING) + fact.measures
-    return tuple(Beside(*at, measures) for at, measures in sorted(found.items()))
+            found.setdefault(at, []).append(fact.measures)
+    return tuple(Beside(*at, _sum(found[at])) for at in sorted(found))
 
 
 def draw(facts: Sequence[Fact], buckets: Sequence[datetime], *, most: int) -> tuple[Line, ...]:
@@ -188,6 +190,13 @@ def _line(name: Key, facts: Sequence[Fact], buckets: Sequence[datetime]) -> Line
             by_bucket[fact.bucket].append(fact)
     points = tuple(Point(bucket, add_up(found)) for bucket, found in by_bucket.items())
     return Line(name, add_up(facts), points)
+
+
+def _sum(parts: Sequence[RollupMeasures]) -> RollupMeasures:
+    """Column by column: adding pairs would build an object a fact."""
+    if len(parts) == 1:
+        return parts[0]
+    return RollupMeasures(*map(sum, zip(*map(_VALUES, parts), strict=True)))
 
 
 def _largest_first(row: Row) -> tuple[int, int, Key]:

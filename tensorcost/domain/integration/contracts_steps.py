@@ -1,13 +1,13 @@
 """What workflows hand to activities and get back: small models, bulk data by reference."""
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from tensorcost.domain.integration.contracts import ConnectionKey, Contract, Tally
 from tensorcost.domain.integration.contracts_connection import ConnectionChanges
-from tensorcost.domain.integration.contracts_findings import NewFinding
+from tensorcost.domain.integration.contracts_findings import NewFinding, Severity
 from tensorcost.domain.integration.states import OnboardingPhase, RunState
-from tensorcost.domain.tenancy.onboarding import OnboardingFact
 
 
 class OpenValidation(Contract):
@@ -178,12 +178,28 @@ class SilenceVerdict(Contract):
     findings: int
 
 
-class FactNote(Contract):
-    connection: ConnectionKey
-    fact: OnboardingFact
-
-
 class Done(Contract):
     """The answer of an activity that has nothing to say."""
 
     changed: bool = True
+
+
+UNEXPLAINED: Final = "UNEXPLAINED"
+
+
+def unexplained_verdict(code: str, text: str) -> ProbeVerdict:
+    """The verdict of a round that ended in an error nobody recognised: its text is kept."""
+    finding = NewFinding(
+        code=UNEXPLAINED,
+        severity=Severity.ERROR,
+        title="The check itself failed",
+        remedy="Try again. If it stays, send this text to support.",
+        evidence={"error": code, "text": text},
+    )
+    return ProbeVerdict(
+        healthy=False,
+        may_heal=True,
+        steps=(ProbeStep(name="probe", ok=False, detail=text),),
+        findings=(finding,),
+        judged=(UNEXPLAINED,),
+    )

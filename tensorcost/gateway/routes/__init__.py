@@ -34,5 +34,6 @@ The handler's name is the operation id (and the SDKs' method name). Raise Domain
 answers are plain dicts, dataclasses or pydantic models, encoded once to bytes by ``ok``. Static
 paths go before ``/{id}``. Authentication, tenant, rate limits, Idempotency-Key, body size,
 trace ids and error envelopes are the gateway's: a handler never sees them. ``page.after`` is
-the key that ``next_cursor`` was given; check it with ``paging.key_of`` semantics in the service.
+the key that ``next_cursor`` was given, from a stranger: ``paging.time_and_id(page)`` checks one
+of (time, id). ``runtime`` adds ``router(service)`` to ``GatewayDeps.routers``.
 """

@@ -44,9 +44,7 @@ class SpendFilterInput:
         return SpendFilter(**vars(self))
 
 
-def cost_request(
-    window: WindowInput | None, spend_filter: SpendFilterInput | None
-) -> CostRequest:
+def cost_request(window: WindowInput | None, spend_filter: SpendFilterInput | None) -> CostRequest:
     """The question as the services take it; they check it."""
     given = window or WindowInput()
     return CostRequest(

@@ -6,14 +6,13 @@ from tensorcost.domain.cost.query import GroupBy, Step
 from tensorcost.graphql.context import GraphqlInfo
 from tensorcost.graphql.cost.inputs import SpendFilterInput, WindowInput, cost_request
 from tensorcost.graphql.cost.types import CostBreakdown, CostSummary, CostTimeSeries
-from tensorcost.services.authorise import serves
+from tensorcost.graphql.roots import query
 from tensorcost.services.cost.service import CostService
 
 
 @strawberry.type
 class CostQueries:
-    @strawberry.field(description="Totals by workload and source, and what they leave out.")
-    @serves(CostService.summary)
+    @query(CostService.summary, "Totals by workload and source, and what they leave out.")
     async def cost_summary(
         self,
         info: GraphqlInfo,
@@ -21,13 +20,10 @@ class CostQueries:
         filter: SpendFilterInput | None = None,
     ) -> CostSummary | None:
         context = info.context
-        found = await context.services.cost.summary(
-            context.principal, cost_request(window, filter)
-        )
+        found = await context.services.cost.summary(context.principal, cost_request(window, filter))
         return CostSummary.from_domain(found)
 
-    @strawberry.field(description="Every source, those without cost at zero.")
-    @serves(CostService.by_source)
+    @query(CostService.by_source, "Every source, those without cost at zero.")
     async def cost_by_source(
         self,
         info: GraphqlInfo,
@@ -40,11 +36,11 @@ class CostQueries:
         )
         return CostBreakdown.from_domain(found)
 
-    @strawberry.field(
-        description="By application, team, environment, owner, model, account, region, user, "
-        "agent, workflow or anything else in CostDimension."
+    @query(
+        CostService.breakdown,
+        "By application, team, environment, owner, model, account, region, user, "
+        "agent, workflow or anything else in CostDimension.",
     )
-    @serves(CostService.breakdown)
     async def cost_breakdown(
         self,
         info: GraphqlInfo,
@@ -59,8 +55,7 @@ class CostQueries:
         )
         return CostBreakdown.from_domain(found)
 
-    @strawberry.field(description="Cost by day or hour, one line a group.")
-    @serves(CostService.timeseries)
+    @query(CostService.timeseries, "Cost by day or hour, one line a group.")
     async def cost_time_series(
         self,
         info: GraphqlInfo,

@@ -84,9 +84,7 @@ def _fields(sums: Sums) -> dict[str, Any]:
         "unpriced_tokens": Count(total.unpriced_tokens),
         "error_requests": Count(total.error_requests),
         "grains": [
-            GrainTotals(
-                grain=grain, cost=_money(known_cost(part)), requests=Count(part.requests)
-            )
+            GrainTotals(grain=grain, cost=_money(known_cost(part)), requests=Count(part.requests))
             for grain, part in sums.by_grain.items()
         ],
     }

@@ -12,8 +12,12 @@ from tensorcost.domain.money import INT64_MAX, nano_from_decimal
 from tensorcost.domain.spend.bill import ChargeCategory
 
 ZERO: Final = Decimal(0)
+_LARGEST: Final = Decimal(INT64_MAX).scaleb(-9)
 Amounts = Callable[[str], Decimal | None]
 """The amount of a column in the line at hand; None where the column is absent or empty."""
+
+RESERVATION_FEE: Final = "Fee of a reservation"
+"""A ``Fee`` line that names a reservation: its upfront payment, spread over the usage."""
 
 CATEGORIES: Final[Mapping[str, ChargeCategory]] = {
     "Usage": ChargeCategory.USAGE,
@@ -34,6 +38,15 @@ CATEGORIES: Final[Mapping[str, ChargeCategory]] = {
 }
 
 
+_COVERED: Final = {
+    "DiscountedUsage": "reservation_{net}effective_cost",
+    "SavingsPlanCoveredUsage": "savings_plan_{net}savings_plan_effective_cost",
+}
+_SPREAD_ELSEWHERE: Final = frozenset(
+    {"SavingsPlanNegation", "SavingsPlanUpfrontFee", RESERVATION_FEE}
+)
+
+
 def category_of(line_item_type: str) -> ChargeCategory:
     """FOCUS category; a type that is not listed is an adjustment, so it is seen, not spread."""
     return CATEGORIES.get(line_item_type, ChargeCategory.ADJUSTMENT)
@@ -48,8 +61,8 @@ def read_amount(value: object) -> Decimal | None:
         amount = Decimal(text)
     except InvalidOperation as error:
         raise ValueError("not a number") from error
-    if not amount.is_finite():
-        raise ValueError("not a finite number")
+    if not amount.is_finite() or abs(amount) > _LARGEST:
+        raise ValueError("not an amount of money or usage")
     return amount
 
 
@@ -86,20 +99,15 @@ def _spread(line_item_type: str, get: Amounts, net: str) -> Decimal | None:
 
     Covered usage carries its share of the commitment; fees keep only what went unused.
     """
-    match line_item_type:
-        case "DiscountedUsage":
-            return get(f"reservation_{net}effective_cost")
-        case "RIFee":
-            upfront = f"reservation_{net}unused_amortized_upfront_fee_for_billing_period"
-            return (get(upfront) or ZERO) + (get(f"reservation_{net}unused_recurring_fee") or ZERO)
-        case "SavingsPlanCoveredUsage":
-            return get(f"savings_plan_{net}savings_plan_effective_cost")
-        case "SavingsPlanNegation" | "SavingsPlanUpfrontFee":
-            return ZERO
-        case "SavingsPlanRecurringFee":
-            return _unused_commitment(get)
-        case "Fee" if get("reservation_reservation_a_r_n") is not None:
-            return ZERO
+    if column := _COVERED.get(line_item_type):
+        return get(column.format(net=net))
+    if line_item_type in _SPREAD_ELSEWHERE:
+        return ZERO
+    if line_item_type == "RIFee":
+        upfront = f"reservation_{net}unused_amortized_upfront_fee_for_billing_period"
+        return (get(upfront) or ZERO) + (get(f"reservation_{net}unused_recurring_fee") or ZERO)
+    if line_item_type == "SavingsPlanRecurringFee":
+        return _unused_commitment(get)
     return get(f"line_item_{net}unblended_cost")
 
 

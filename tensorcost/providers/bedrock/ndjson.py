@@ -35,7 +35,7 @@ def read_lines(chunks: Iterable[bytes], *, max_line: int = MAX_LINE_BYTES) -> It
     plus one block of decompressed bytes.
     """
     splitter = _Splitter(max_line)
-    for block in _gunzip(chunks):
+    for block in inflate(chunks, plain_start=b"{"):
         if isinstance(block, str):
             yield Lines(splitter.next_number, [b""], block)
             return
@@ -82,8 +82,12 @@ class _Splitter:
         return Lines(self.next_number - 1, [data[:256]], RejectReason.LINE_TOO_LONG)
 
 
-def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes | str]:
-    """Decompressed blocks; a ``str`` is the reject reason that ends the stream."""
+def inflate(chunks: Iterable[bytes], *, plain_start: bytes = b"") -> Iterator[bytes | str]:
+    """Decompressed blocks of a gzip stream, or the blocks as they are if it is none.
+
+    A ``str`` is the reject reason that ends the stream. Text that is not gzip must begin with
+    ``plain_start`` after blanks.
+    """
     source = iter(chunks)
     head = b""
     for chunk in source:
@@ -94,7 +98,7 @@ def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes | str]:
         return
     if head.startswith(_GZIP_MAGIC):
         yield from _inflate(head, source)
-    elif head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
+    elif head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(plain_start):
         yield head.removeprefix(b"\xef\xbb\xbf")
         yield from source
     else:

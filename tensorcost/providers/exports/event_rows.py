@@ -1,6 +1,6 @@
 """One foreign event to one row of ``ParsedSpend``, or to the reason why not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from tensorcost.domain.spend.facts import Actor, Dimension, RoutingScope, Source
@@ -19,7 +19,6 @@ from tensorcost.providers.exports.values import (
     decimal_of,
     micro_of,
     nano_of,
-    plain,
     text_of,
     timestamp_us,
     whole_number,
@@ -28,11 +27,29 @@ from tensorcost.providers.exports.values import (
 _MODEL_LIMIT: Final = 2048
 """An ARN's length at most."""
 _ID_LIMIT: Final = 1024
+_DIMENSION_FIELDS: Final = (
+    "source",
+    "provider",
+    "model_id",
+    "routing_scope",
+    "account_id",
+    "region",
+    "service_tier",
+    "modality",
+    "operation",
+    "application",
+    "team",
+    "environment",
+    "owner",
+)
+_ACTOR_FIELDS: Final = ("user", "agent", "workflow")
+_NOBODY: Final = Actor()
+_MAX_KNOWN_DIMENSIONS: Final = 10_000
 _DEFAULT_CURRENCY: Final = "USD"
 _MAX_LATENCY_MS: Final = 2**31 - 1
 
-Get = Callable[[str], object]
-"""A field's value in one row, None where it has none."""
+Values = Mapping[str, object]
+"""A row's values by our field; a field that the row does not have is absent."""
 
 
 class _Usage(NamedTuple):
@@ -49,16 +66,17 @@ class EventRows:
 
     def __init__(self, spec: EventSpec) -> None:
         self._spec = spec
+        self._dimensions: dict[tuple[str, tuple[object, ...]], Dimension] = {}
 
-    def append(self, parsed: ParsedSpend, get: Get, fallback_id: Callable[[], str]) -> None:
+    def append(self, parsed: ParsedSpend, row: Values, fallback_id: Callable[[], str]) -> None:
         """Read every value before the first column grows, so that columns stay equal in length."""
-        ts_us = self._time(get)
-        usage = self._usage(get)
-        dimension = self._dimension(get, usage.tokens)
-        actor = Actor(_text(get, "user"), _text(get, "agent"), _text(get, "workflow"))
-        latency = _latency(get)
-        names = [_name(get, n) for n in ("request_id", "conversation_id", "session_id")]
-        native_id = _text(get, "id", _ID_LIMIT) or fallback_id()
+        ts_us = self._time(row)
+        usage = self._usage(row)
+        dimension = self._dimension(row, usage.tokens)
+        actor = self._actor(row)
+        latency = _latency(row)
+        names = [_name(row, n) for n in ("request_id", "conversation_id", "session_id")]
+        native_id = _text(row, "id", _ID_LIMIT) or fallback_id()
         parsed.ts_us.append(ts_us)
         parsed.native_id.append(native_id)
         parsed.dim.append(parsed.intern_dimension(dimension))
@@ -69,8 +87,13 @@ class EventRows:
         parsed.latency_ms.append(latency)
         _append_usage(parsed, usage)
 
-    def _time(self, get: Get) -> int:
-        value = plain(get("timestamp"))
+    def _actor(self, row: Values) -> Actor:
+        if row.keys().isdisjoint(_ACTOR_FIELDS):
+            return _NOBODY
+        return Actor(*(_text(row, name) for name in _ACTOR_FIELDS))
+
+    def _time(self, row: Values) -> int:
+        value = row.get("timestamp")
         if value is None:
             raise BadValue(RejectReason.MISSING_FIELD, "timestamp")
         ts_us = timestamp_us(value)
@@ -78,8 +101,8 @@ class EventRows:
             raise BadValue(problem, "timestamp")
         return ts_us
 
-    def _usage(self, get: Get) -> _Usage:
-        raw = [plain(get(name)) for name in TOKEN_FIELDS]
+    def _usage(self, row: Values) -> _Usage:
+        raw = [row.get(name) for name in TOKEN_FIELDS]
         counts = [
             0 if value is None else whole_number(value, name)
             for name, value in zip(TOKEN_FIELDS, raw, strict=True)
@@ -93,21 +116,34 @@ class EventRows:
                     RejectReason.NEGATIVE_TOKENS,
                     "cached tokens exceed input_tokens: they are counted beside it",
                 )
-        quantity, unit = _quantity(get)
-        cost, currency = _cost(get)
-        error = _name(get, "error_code")
+        quantity, unit = _quantity(row)
+        cost, currency = _cost(row)
+        error = _name(row, "error_code")
         stated = quantity is not None or cost is not None or error is not None
         if not stated and all(value is None for value in raw):
             raise BadValue(RejectReason.MISSING_FIELD, "tokens, quantity or cost")
         tokens = (counts[0], counts[1], counts[2], counts[3], counts[4])
         return _Usage(tokens, quantity, unit, cost, currency, error)
 
-    def _dimension(self, get: Get, tokens: tuple[int, int, int, int, int]) -> Dimension:
-        model = _text(get, "model_id", _MODEL_LIMIT)
+    def _dimension(self, row: Values, tokens: tuple[int, int, int, int, int]) -> Dimension:
+        """The row's dimension; rows say the same few things over and over."""
+        bucket = context_bucket(sum(tokens[:4]))
+        said = tuple(map(row.get, _DIMENSION_FIELDS))
+        if not all(value is None or type(value) is str for value in said):
+            return self._new_dimension(row, bucket)
+        known = self._dimensions.get((bucket, said))
+        if known is None:
+            known = self._new_dimension(row, bucket)
+            if len(self._dimensions) < _MAX_KNOWN_DIMENSIONS:
+                self._dimensions[bucket, said] = known
+        return known
+
+    def _new_dimension(self, row: Values, bucket: str) -> Dimension:
+        model = _text(row, "model_id", _MODEL_LIMIT)
         if not model:
             raise BadValue(RejectReason.MISSING_FIELD, "model_id")
-        call = call_name(_text(get, "source"), _text(get, "provider"), model, _scope(get))
-        account = _text(get, "account_id")
+        call = call_name(_text(row, "source"), _text(row, "provider"), model, _scope(row))
+        account = _text(row, "account_id")
         if account and call.source is Source.BEDROCK and not AWS_ACCOUNT.fullmatch(account):
             raise BadValue(RejectReason.BAD_ACCOUNT, "account_id is not twelve digits")
         family, tier = self._spec.family_of(call.model_id)
@@ -116,20 +152,20 @@ class EventRows:
             provider=call.provider,
             account_id=account,
             usage_account_id=account,
-            region=_text(get, "region"),
+            region=_text(row, "region"),
             routing_scope=call.scope,
             model_id=call.model_id,
             model_family=family,
             model_tier=tier,
-            service_tier=tier_of(_text(get, "service_tier")),
-            modality=_text(get, "modality") or "text",
-            context_bucket=context_bucket(sum(tokens[:4])),
-            operation=_text(get, "operation"),
+            service_tier=tier_of(_text(row, "service_tier")),
+            modality=_text(row, "modality") or "text",
+            context_bucket=bucket,
+            operation=_text(row, "operation"),
             profile_arn=call.profile_arn,
-            application=_text(get, "application"),
-            team=_text(get, "team"),
-            environment=_text(get, "environment"),
-            owner=_text(get, "owner"),
+            application=_text(row, "application"),
+            team=_text(row, "team"),
+            environment=_text(row, "environment"),
+            owner=_text(row, "owner"),
         )
 
 
@@ -150,17 +186,17 @@ def _append_usage(parsed: ParsedSpend, usage: _Usage) -> None:
     parsed.prefix_hashes.append(None)
 
 
-def _text(get: Get, field: str, limit: int = 256) -> str:
-    value = plain(get(field))
+def _text(row: Values, field: str, limit: int = 256) -> str:
+    value = row.get(field)
     return "" if value is None else text_of(value, field, limit)
 
 
-def _name(get: Get, field: str) -> str | None:
-    return _text(get, field) or None
+def _name(row: Values, field: str) -> str | None:
+    return _text(row, field) or None
 
 
-def _scope(get: Get) -> RoutingScope | None:
-    text = _text(get, "routing_scope").lower()
+def _scope(row: Values) -> RoutingScope | None:
+    text = _text(row, "routing_scope").lower()
     if not text:
         return None
     try:
@@ -170,8 +206,8 @@ def _scope(get: Get) -> RoutingScope | None:
         raise BadValue(RejectReason.WRONG_TYPE, detail) from None
 
 
-def _quantity(get: Get) -> tuple[int | None, str | None]:
-    value, unit = plain(get("quantity")), _name(get, "unit")
+def _quantity(row: Values) -> tuple[int | None, str | None]:
+    value, unit = row.get("quantity"), _name(row, "unit")
     if value is None:
         return None, None
     amount = decimal_of(value, "quantity", RejectReason.WRONG_TYPE)
@@ -182,17 +218,17 @@ def _quantity(get: Get) -> tuple[int | None, str | None]:
     return micro_of(amount, "quantity"), unit
 
 
-def _cost(get: Get) -> tuple[int | None, str | None]:
-    value = plain(get("cost"))
+def _cost(row: Values) -> tuple[int | None, str | None]:
+    value = row.get("cost")
     if value is None:
         return None, None
-    currency = plain(get("currency"))
+    currency = row.get("currency")
     code = _DEFAULT_CURRENCY if currency is None else currency_of(currency)
     return nano_of(value, "cost"), code
 
 
-def _latency(get: Get) -> int | None:
-    value = plain(get("latency_ms"))
+def _latency(row: Values) -> int | None:
+    value = row.get("latency_ms")
     if value is None:
         return None
     milliseconds = round(decimal_of(value, "latency_ms", RejectReason.WRONG_TYPE))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -13,14 +14,16 @@ from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.identity import file_row_native_id
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
-from tensorcost.providers.exports.event_rows import EventRows, Get
+from tensorcost.providers.exports.event_rows import EventRows, Values
 from tensorcost.providers.exports.event_spec import EventSpec
 from tensorcost.providers.exports.table import CsvTable
 from tensorcost.providers.exports.text_lines import Line, content_hash, read_lines, reject_of
-from tensorcost.providers.exports.values import BadValue
+from tensorcost.providers.exports.values import BadValue, plain
 
 BATCH_ROWS: Final = 20_000
 _MAX_BATCH_REJECTS: Final = 20_000
+_SNIFFED_LINES: Final = 8
+_JSON_NAMES: Final = frozenset({".json", ".jsonl", ".ndjson"})
 _JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -36,13 +39,13 @@ def read_events(
     rows = _json_rows(path, spec) if _is_json(path) else _csv_rows(path, spec)
     reader = EventRows(spec)
     parsed = ParsedSpend(Grain.REQUEST)
-    for line, get in rows:
+    for line, values in rows:
         parsed.rows_read += 1
-        if isinstance(get, Reject):
-            parsed.rejects.append(get)
+        if isinstance(values, Reject):
+            parsed.rejects.append(values)
         else:
             try:
-                reader.append(parsed, get, _fallback(file_hash, line))
+                reader.append(parsed, values, _fallback(file_hash, line))
             except BadValue as bad:
                 parsed.rejects.append(reject_of(path.name, line, bad.reason, bad.detail))
         if len(parsed) >= batch_rows or len(parsed.rejects) >= _MAX_BATCH_REJECTS:
@@ -61,12 +64,12 @@ def parse_event_objects(
     """
     parsed = ParsedSpend(Grain.REQUEST)
     reader = EventRows(spec)
-    columns = _json_columns(spec)
+    fields = _JsonFields(spec)
     for position, event in enumerate(events, start=1):
         parsed.rows_read += 1
         line = Line(position, msgspec.json.encode(event, enc_hook=str))
         try:
-            reader.append(parsed, _json_getter(event, columns, spec), _no_id)
+            reader.append(parsed, fields.values(event), _no_id)
         except BadValue as bad:
             parsed.rejects.append(reject_of(origin, line, bad.reason, bad.detail))
     return parsed
@@ -81,18 +84,19 @@ def _no_id() -> str:
 
 
 def _is_json(path: Path) -> bool:
-    first = next((line for line in read_lines(path) if line.raw.strip() or line.problem), None)
-    if first is None:
-        raise ValidationFailed(f"{path.name} is empty", field="path")
-    text = first.raw.lstrip()
-    if text.startswith(b"["):
+    """By name, else by content: a bad first line does not turn JSON lines into CSV."""
+    written = (line.raw.strip() for line in read_lines(path))
+    starts = list(islice((raw[:1] for raw in written if raw), _SNIFFED_LINES))
+    if not starts:
+        raise ValidationFailed(f"{path.name} holds no rows", field="path")
+    if starts[0] == b"[":
         raise ValidationFailed(
             f"{path.name} holds a JSON array; write one object per line", field="path"
         )
-    return text.startswith(b"{")
+    return b"{" in starts or bool(_JSON_NAMES & {suffix.lower() for suffix in path.suffixes})
 
 
-def _csv_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Get | Reject]]:
+def _csv_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Values | Reject]]:
     table = CsvTable(path)
     places = {name: place for place, name in reversed(list(enumerate(table.columns)))}
     for name, column in spec.mapping.items():
@@ -102,24 +106,21 @@ def _csv_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Get | Reject]
                 + ", ".join(table.columns),
                 field=name,
             )
-    wanted = {name: places[col] for name, col in spec.columns().items() if col in places}
+    wanted = [(name, places[col]) for name, col in spec.columns().items() if col in places]
     for row in table.rows():
         if isinstance(row, Reject):
             yield Line(row.position, b""), row
-        else:
-            yield row.line, _csv_getter(row.values, wanted, spec.constants)
+            continue
+        values: dict[str, object] = dict(spec.constants)
+        for name, place in wanted:
+            value = plain(row.values[place])
+            if value is not None:
+                values[name] = value
+        yield row.line, values
 
 
-def _csv_getter(values: list[str], wanted: dict[str, int], constants: Mapping[str, str]) -> Get:
-    def get(name: str) -> object:
-        place = wanted.get(name)
-        return constants.get(name) if place is None else values[place]
-
-    return get
-
-
-def _json_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Get | Reject]]:
-    columns = _json_columns(spec)
+def _json_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Values | Reject]]:
+    reader = _JsonFields(spec)
     for line in read_lines(path):
         if line.problem:
             yield line, reject_of(path.name, line, line.problem)
@@ -131,35 +132,41 @@ def _json_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Get | Reject
         except (msgspec.DecodeError, RecursionError, ValueError) as error:
             yield line, reject_of(path.name, line, RejectReason.NOT_JSON, _short(error))
             continue
-        if not isinstance(event, dict):
+        if isinstance(event, dict):
+            yield line, reader.values(event)
+        else:
             yield line, reject_of(path.name, line, RejectReason.NOT_JSON, "not an object")
-            continue
-        yield line, _json_getter(event, columns, spec)
 
 
-def _json_columns(spec: EventSpec) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Field to its column, whole and split at the dots."""
-    return {name: (col, tuple(col.split("."))) for name, col in spec.columns().items()}
+class _JsonFields:
+    """Picks our fields out of an object: a member of the column's name, else a dotted path."""
+
+    def __init__(self, spec: EventSpec) -> None:
+        self._constants: dict[str, object] = dict(spec.constants)
+        self._whole: dict[str, list[str]] = {}
+        self._dotted: list[tuple[str, list[str]]] = []
+        for name, column in spec.columns().items():
+            self._whole.setdefault(column, []).append(name)
+            if "." in column:
+                self._dotted.append((name, column.split(".")))
+
+    def values(self, event: Mapping[str, object]) -> Values:
+        values: dict[str, object] = self._constants.copy()
+        for member, said in event.items():
+            value = plain(said) if member in self._whole else None
+            if value is not None:
+                values.update(dict.fromkeys(self._whole[member], value))
+        for name, parts in self._dotted:
+            if name not in values and (value := plain(_at(event, parts))) is not None:
+                values[name] = value
+        return values
 
 
-def _json_getter(
-    event: Mapping[str, object],
-    columns: dict[str, tuple[str, tuple[str, ...]]],
-    spec: EventSpec,
-) -> Get:
-    def get(name: str) -> object:
-        column = columns.get(name)
-        if column is None:
-            return spec.constants.get(name)
-        whole, parts = column
-        if whole in event:
-            return event[whole]
-        value: object = event
-        for part in parts:
-            value = value.get(part) if isinstance(value, dict) else None
-        return value
-
-    return get
+def _at(event: Mapping[str, object], parts: list[str]) -> object:
+    value: object = event
+    for part in parts:
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
 
 
 def _short(error: Exception) -> str:

@@ -20,10 +20,15 @@ class CsvRow(NamedTuple):
 
 
 class CsvTable:
-    """A CSV file with a header. Iterate once over ``rows``; defects come as ``Reject``."""
+    """A CSV file with a header. Iterate once over ``rows``; defects come as ``Reject``.
 
-    def __init__(self, path: Path) -> None:
+    ``pads_short_rows``: a row that ends before its header does has empty cells at its end
+    (some Azure exports leave them away); else it is a defect.
+    """
+
+    def __init__(self, path: Path, *, pads_short_rows: bool = False) -> None:
         self.file = path.name
+        self._pads_short_rows = pads_short_rows
         self._problems: list[Reject] = []
         self._pending: list[bytes] = []
         self._lines = read_lines(path)
@@ -53,11 +58,17 @@ class CsvTable:
             self._pending.clear()
             if values is None:
                 yield reject_of(self.file, line, RejectReason.WRONG_TYPE, problem)
-            elif values and len(values) != len(self.columns):
+            elif values and not self._has_width(values):
                 detail = f"{len(values)} columns, the header has {len(self.columns)}"
                 yield reject_of(self.file, line, RejectReason.WRONG_TYPE, detail)
             elif values:
-                yield CsvRow(line, values)
+                padding = [""] * (len(self.columns) - len(values))
+                yield CsvRow(line, values + padding)
+
+    def _has_width(self, values: list[str]) -> bool:
+        if self._pads_short_rows:
+            return len(values) <= len(self.columns)
+        return len(values) == len(self.columns)
 
     def _texts(self) -> Iterator[str]:
         """Decoded lines with their ends. An unusable line stands as a blank one."""

@@ -18,6 +18,7 @@ _SLASHED: Final = re.compile(
     r"(?:[ T]+(\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?\s*([AaPp][Mm])?)?"
 )
 _NUMBER: Final = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
+_DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _EPOCH_UNITS: Final = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 """Magnitude below which a number counts seconds, milliseconds, microseconds; else nanoseconds."""
@@ -49,8 +50,8 @@ def timestamp_us(value: object, field: str = "timestamp") -> int:
     if isinstance(value, datetime):
         return to_us(value if value.tzinfo else value.replace(tzinfo=UTC))
     try:
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            return _epoch_us(Decimal(value))
+        if isinstance(value, int | Decimal | float) and not isinstance(value, bool):
+            return _epoch_us(Decimal(repr(value) if isinstance(value, float) else value))
         if isinstance(value, str):
             return _text_us(value.strip())
     except (ValueError, OverflowError, InvalidOperation):
@@ -60,6 +61,8 @@ def timestamp_us(value: object, field: str = "timestamp") -> int:
 
 def whole_number(value: object, field: str) -> int:
     """An integer of any sign; ``12.0`` is one, ``12.5`` is not."""
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
     number = decimal_of(value, field, RejectReason.WRONG_TYPE)
     if number != number.to_integral_value():
         raise BadValue(RejectReason.WRONG_TYPE, f"{field} is not a whole number")

@@ -14,7 +14,7 @@ from opentelemetry import metrics
 from redis.asyncio import Redis
 from throttled.asyncio import MemoryStore, RedisStore, Throttled, per_duration
 from throttled.asyncio import Quota as _Quota
-from throttled.asyncio.exceptions import StoreUnavailableError
+from throttled.exceptions import StoreUnavailableError
 
 log = structlog.get_logger(__name__)
 

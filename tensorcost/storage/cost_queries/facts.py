@@ -40,7 +40,7 @@ _USAGE: Final = """
         GROUP BY 1, 2, 3, 4, 5, 6
     )
     SELECT {keys}s.bucket, s.grain::int AS grain,
-           CASE WHEN s.grain = 1 OR true THEN 'counted'
+           CASE WHEN s.grain = 1 OR f.grain IS DISTINCT FROM 1 THEN 'counted'
                 ELSE 'finer_grain' END AS verdict,
            'USD' AS currency, {sums}
     FROM summed s

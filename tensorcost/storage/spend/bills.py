@@ -59,7 +59,8 @@ _DAILY: Final = """
 @dataclass(frozen=True, slots=True)
 class KnownDelivery:
     delivery_id: DeliveryId
-    lines: int
+    rows_accepted: int
+    """Rows of the source; lines out of scope are folded, so there are fewer lines."""
 
 
 async def find_delivery(
@@ -67,7 +68,7 @@ async def find_delivery(
 ) -> KnownDelivery | None:
     """The delivery with this manifest version, when it was loaded before."""
     row = await tx.first(
-        "SELECT delivery_id, lines FROM ai.bill_delivery WHERE tenant_id = :tenant "
+        "SELECT delivery_id, rows_read FROM ai.bill_delivery WHERE tenant_id = :tenant "
         "AND origin = :origin AND export_name = :export AND period = :period "
         "AND manifest_etag = :etag",
         tenant=tx.tenant_id,
@@ -76,7 +77,7 @@ async def find_delivery(
         period=delivery.period,
         etag=delivery.manifest_etag,
     )
-    return None if row is None else KnownDelivery(DeliveryId(row.delivery_id), row.lines)
+    return None if row is None else KnownDelivery(DeliveryId(row.delivery_id), row.rows_read)
 
 
 async def open_delivery(
@@ -116,7 +117,13 @@ async def add_lines(
 
 
 async def make_current(
-    tx: TenantTx, origin: Origin, delivery: BillDelivery, delivery_id: UUID, lines: int
+    tx: TenantTx,
+    origin: Origin,
+    delivery: BillDelivery,
+    delivery_id: UUID,
+    *,
+    rows: int,
+    lines: int,
 ) -> None:
     """Sum the delivery by day and point its period at it; the former one is superseded."""
     await tx.run(_DAILY, tenant=tx.tenant_id, delivery=delivery_id)
@@ -134,11 +141,12 @@ async def make_current(
         **{name: value for name, value in period.items() if name != "delivery"},
     )
     await tx.run(
-        "UPDATE ai.bill_delivery SET state = 'current', lines = :lines "
+        "UPDATE ai.bill_delivery SET state = 'current', lines = :lines, rows_read = :rows "
         "WHERE tenant_id = :tenant AND delivery_id = :delivery",
         tenant=tx.tenant_id,
         delivery=delivery_id,
         lines=lines,
+        rows=rows,
     )
     await tx.run(
         "INSERT INTO ai.bill_period AS p (tenant_id, origin, export_name, period, "

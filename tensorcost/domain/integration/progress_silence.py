@@ -1,0 +1,137 @@
+"""Success needs events or an explained zero: silence is judged, place by place (B8, traps 19)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
+from tensorcost.domain.integration.plan import Site
+from tensorcost.domain.integration.states import LOG_SOURCES, SourceKind
+
+SILENT_LOGS: Final = "LOGS_SILENT"
+UNLOGGED_REGION: Final = "REGION_NOT_LOGGED"
+NO_TRAFFIC: Final = "NO_TRAFFIC"
+UNEXPLAINED_ZERO: Final = "ZERO_UNEXPLAINED"
+JUDGED: Final = (SILENT_LOGS, UNLOGGED_REGION, NO_TRAFFIC, UNEXPLAINED_ZERO)
+
+Place = tuple[str, str]
+"""Account and region."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Requests of a place in the window: as CloudWatch counted them, and as logs explained them."""
+
+    invocations: int
+    logged: int
+
+
+def judge_silence(
+    sites: Sequence[Site], counted: Mapping[Place, Counted], window: str
+) -> list[NewFinding]:
+    """A finding for every place whose zero is not the whole truth, or is the truth.
+
+    ``window`` is how the span is told to people.
+    """
+    logs = _places(site for site in sites if site.source in LOG_SOURCES)
+    metrics = _places(site for site in sites if site.source is SourceKind.METRICS)
+    findings = []
+    for place in sorted(logs | metrics):
+        seen = counted.get(place, Counted(0, 0))
+        if seen.logged:
+            continue
+        if seen.invocations:
+            judge = _silent_logs if place in logs else _not_logged
+            findings.append(judge(place, seen.invocations, window))
+        elif place in metrics:
+            findings.append(_no_traffic(place, window))
+        else:
+            findings.append(_unexplained(place, window))
+    return findings
+
+
+def _places(sites: Iterable[Site]) -> set[Place]:
+    return {(site.account_id, site.region) for site in sites}
+
+
+def _silent_logs(place: Place, invocations: int, window: str) -> NewFinding:
+    account, region = place
+    return NewFinding(
+        code=SILENT_LOGS,
+        severity=Severity.WARNING,
+        subject=f"{account}/{region}",
+        title=f"Bedrock was called in {region}, but no invocation log arrived",
+        remedy=f"Check where model invocation logging of {region} delivers to.",
+        causes=(
+            RankedCause(
+                code="WRONG_REGION",
+                title=f"Logging is on in another region than {region}",
+                remedy="Switch model invocation logging on in the region of the calls: the "
+                "destination must be in the same account and region.",
+                likelihood=0.5,
+            ),
+            RankedCause(
+                code="DELIVERY_FAILING",
+                title="Bedrock may not write to the destination",
+                remedy="Look at the metrics ModelInvocationLogs…DeliveryFailure and at the "
+                "bucket's or log group's policy.",
+                likelihood=0.3,
+            ),
+            RankedCause(
+                code="OTHER_DESTINATION",
+                title="Logs go to a bucket or log group that the connection does not name",
+                remedy="Give the connection the destination that Bedrock's settings show.",
+                likelihood=0.2,
+            ),
+        ),
+        evidence=_evidence(place, invocations, window),
+    )
+
+
+def _not_logged(place: Place, invocations: int, window: str) -> NewFinding:
+    account, region = place
+    return NewFinding(
+        code=UNLOGGED_REGION,
+        severity=Severity.INFO,
+        subject=f"{account}/{region}",
+        title=f"Calls in {region} are counted, but not logged",
+        remedy="Switch model invocation logging on there: it adds attribution by application, "
+        "user and agent, cache advice and routing advice.",
+        evidence=_evidence(place, invocations, window),
+    )
+
+
+def _no_traffic(place: Place, window: str) -> NewFinding:
+    account, region = place
+    return NewFinding(
+        code=NO_TRAFFIC,
+        severity=Severity.INFO,
+        subject=f"{account}/{region}",
+        title=f"No Bedrock calls in {region} in this window",
+        remedy="Nothing is wrong. A single InvokeModel or Converse call proves the way.",
+        evidence=_evidence(place, 0, window),
+    )
+
+
+def _unexplained(place: Place, window: str) -> NewFinding:
+    account, region = place
+    return NewFinding(
+        code=UNEXPLAINED_ZERO,
+        severity=Severity.WARNING,
+        subject=f"{account}/{region}",
+        title=f"No log arrived from {region}, and CloudWatch cannot be asked why",
+        remedy="Grant cloudwatch:GetMetricData and cloudwatch:ListMetrics: the Invocations "
+        "metric tells a quiet account from a lost log.",
+        evidence=_evidence(place, 0, window),
+    )
+
+
+def _evidence(place: Place, invocations: int, window: str) -> dict[str, str]:
+    account, region = place
+    return {
+        "account": account,
+        "region": region,
+        "invocations": str(invocations),
+        "logged": "0",
+        "window": window,
+    }

@@ -1,0 +1,92 @@
+"""The gateway: REST routes, sub-applications and everything around them, as one ASGI app."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.types import ASGIApp
+
+from tensorcost import __version__
+from tensorcost.gateway import docs, errors, health, openapi
+from tensorcost.gateway.edge import Edge
+from tensorcost.gateway.health import Check
+from tensorcost.gateway.idempotent import Idempotent
+from tensorcost.gateway.legacy import Legacy
+from tensorcost.gateway.mounts import SubApplication
+from tensorcost.gateway.routes import auth, identity, tenant
+from tensorcost.gateway.settings import GatewaySettings
+from tensorcost.providers.limits.gcra import Limiter
+from tensorcost.services.audit import AuditService
+from tensorcost.services.flags import FlagService
+from tensorcost.services.idempotency import IdempotencyService
+from tensorcost.services.identity.authenticate import Authenticator
+from tensorcost.services.identity.sign_in import SignInService
+from tensorcost.services.tenancy.members import MemberService
+from tensorcost.services.tenancy.settings import TenantService
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[Any]]
+TITLE: Final = "TensorCost API"
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayDeps:
+    """Everything the gateway is made of; ``runtime`` composes it."""
+
+    authenticator: Authenticator
+    limiter: Limiter
+    idempotency: IdempotencyService
+    sign_in: SignInService
+    tenants: TenantService
+    members: MemberService
+    flags: FlagService
+    audit: AuditService
+    routers: Sequence[APIRouter] = ()
+    """Other areas: ``routes.cost.router(service)`` and the like."""
+    applications: Mapping[str, ASGIApp] = field(default_factory=dict)
+    """Sub-applications by path (``{"/graphql": app}``); they read ``caller_of(scope)``."""
+    checks: Sequence[Check] = ()
+    draining: Callable[[], bool] = lambda: False
+    settings: GatewaySettings = field(default_factory=GatewaySettings)
+    lifespan: Lifespan | None = None
+
+
+def build(deps: GatewayDeps) -> FastAPI:
+    """The ASGI application."""
+    app = FastAPI(
+        title=TITLE,
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=deps.lifespan,
+    )
+    for router in routers_of(deps):
+        # Appended rather than included: an included route costs a look-up on every request.
+        app.router.routes.extend(router.routes)
+    for path, application in deps.applications.items():
+        app.router.routes.append(SubApplication(path, application))
+    openapi.install(app)
+    errors.install(app)
+    app.add_middleware(Idempotent, service=deps.idempotency)
+    app.add_middleware(Legacy, aliases=deps.settings.legacy_aliases)
+    app.add_middleware(
+        Edge,
+        authenticator=deps.authenticator,
+        limiter=deps.limiter,
+        settings=deps.settings,
+    )
+    return app
+
+
+def routers_of(deps: GatewayDeps) -> list[APIRouter]:
+    """Every router, the busiest first: routes are tried in order."""
+    return [
+        *deps.routers,
+        tenant.router(deps.tenants, deps.members, deps.flags),
+        identity.router(deps.audit),
+        auth.router(deps.sign_in),
+        health.router(deps.checks, deps.draining),
+        docs.router(),
+    ]

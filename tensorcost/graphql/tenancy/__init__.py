@@ -1,0 +1,1 @@
+"""The caller, the tenant and its members."""

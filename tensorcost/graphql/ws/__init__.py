@@ -1,0 +1,1 @@
+"""Subscriptions over graphql-transport-ws, executed once for all who ask the same."""

@@ -1,0 +1,110 @@
+"""Which prices are in force for a model, where they come from and what overrides them (N2)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from tensorcost.domain.clock import Clock
+from tensorcost.domain.cost.price import Price
+from tensorcost.domain.cost.query_window import Moment, parse_instant
+from tensorcost.domain.cost.regions import region_candidates
+from tensorcost.domain.errors import NotFound
+from tensorcost.domain.identity.principal import Principal
+from tensorcost.domain.identity.scopes import Scope
+from tensorcost.services.authorise import requires
+from tensorcost.services.spend.access import AuditedReads
+from tensorcost.storage.price_queries import read_model_prices
+from tensorcost.storage.session import Database
+
+
+@dataclass(frozen=True, slots=True)
+class PriceInForce:
+    """One price. A list price that an override of the tenant replaces is still shown."""
+
+    price: Price
+    is_override: bool
+    is_overridden: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPriceList:
+    """Prices of one model at one instant, by provider, tier, region, context and kind."""
+
+    model_id: str
+    at: datetime
+    prices: tuple[PriceInForce, ...]
+
+
+class PriceService:
+    """Reads of the price catalogue."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._clock = clock
+        self._reads = AuditedReads(db, clock)
+
+    @requires(Scope.COST_READ)
+    async def in_force(
+        self,
+        principal: Principal,
+        model_id: str,
+        at: Moment | None = None,
+        provider: str | None = None,
+    ) -> ModelPriceList:
+        """Prices at the time of use ``at`` (default now); NotFound for a model without any.
+
+        Empty where prices exist, but none that was in force then.
+        """
+        moment = self._clock() if at is None else parse_instant(at, field="at")
+        async with self._reads.sums(principal, "prices.in_force") as tx:
+            known = await read_model_prices(tx, [model_id])
+        if not known.listed and not known.overrides:
+            raise NotFound("prices of model", model_id)
+        overrides = _newest(known.overrides, moment, provider)
+        listed = _newest(known.listed, moment, provider)
+        found = [
+            *(PriceInForce(price, True, False) for price in overrides),
+            *(PriceInForce(price, False, _is_overridden(price, overrides)) for price in listed),
+        ]
+        return ModelPriceList(model_id, moment, tuple(sorted(found, key=_order)))
+
+
+def _newest(prices: tuple[Price, ...], at: datetime, provider: str | None) -> list[Price]:
+    """Of each key the price that began last, then the newest version, among those in force."""
+    best: dict[object, Price] = {}
+    for price in prices:
+        began = price.valid_from <= at and (price.valid_to is None or at < price.valid_to)
+        if not began or provider not in (None, price.key.provider):
+            continue
+        known = best.get(price.key)
+        if known is None or _rank(price) > _rank(known):
+            best[price.key] = price
+    return list(best.values())
+
+
+def _rank(price: Price) -> tuple[datetime, int]:
+    return (price.valid_from, price.version)
+
+
+def _is_overridden(price: Price, overrides: list[Price]) -> bool:
+    """True when an override answers for every use that ``price`` would (see ``price_book``)."""
+    key = price.key
+    return any(
+        (o.key.provider, o.key.routing_scope, o.key.service_tier, o.key.modality, o.key.kind)
+        == (key.provider, key.routing_scope, key.service_tier, key.modality, key.kind)
+        and o.key.region in region_candidates(key.region)
+        and o.key.context_bucket in (key.context_bucket, "base")
+        for o in overrides
+    )
+
+
+def _order(found: PriceInForce) -> tuple[str, ...]:
+    key = found.price.key
+    return (
+        key.provider,
+        key.service_tier.value,
+        key.routing_scope.value,
+        key.modality,
+        key.region,
+        key.context_bucket,
+        key.kind.value,
+        "" if found.is_override else "list",
+    )

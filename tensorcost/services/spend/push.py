@@ -1,0 +1,141 @@
+"""Events that a partner pushes in one request (decisions 36): the same road as every file.
+
+Each event carries an id of its own, unique within its source, account and region; a repeat
+is a duplicate, the same id with other content is a conflict. What is accepted is durable
+when the answer leaves.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from tensorcost.activities.ingest.chunks import Chunks
+from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.domain.clock import Clock
+from tensorcost.domain.errors import PayloadTooLarge, ValidationFailed
+from tensorcost.domain.identity.principal import Principal
+from tensorcost.domain.identity.scopes import Scope
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.identity import event_key
+from tensorcost.domain.spend.limits import RejectReason, TimeBounds
+from tensorcost.domain.spend.parsed import ParsedSpend, Reject
+from tensorcost.providers.bedrock.model_family import family_and_tier
+from tensorcost.providers.exports.event_spec import CachedTokens, EventSpec
+from tensorcost.providers.exports.events import parse_event_objects
+from tensorcost.services.authorise import requires
+from tensorcost.storage.spend.batches import Origin
+
+MAX_EVENTS: Final = 5_000
+PUSH: Final = Origin("push")
+
+
+class PushedEvents(Protocol):
+    """Prices and loads parsed rows exactly once (``activities.ingest.pipeline.SpendIngest``)."""
+
+    async def load_window(
+        self, tenant_id: TenantId, origin: Origin, name: str, chunks: Chunks, *, seen: bool = False
+    ) -> IngestReport: ...
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedEvent:
+    """An event that was not taken. ``index`` is its place in the request, from 0."""
+
+    index: int
+    reason: str
+    """A stable code such as ``missing_field`` (see ``RejectReason``)."""
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """``received`` = ``accepted`` + ``duplicate`` + the number of ``rejected``."""
+
+    received: int
+    accepted: int
+    duplicate: int
+    unpriced: int
+    """Of the valid events, repeats included: those for which there is no price."""
+    rejected: tuple[RejectedEvent, ...]
+
+
+class PushService:
+    """Takes spend events over REST."""
+
+    def __init__(self, ingest: PushedEvents, clock: Clock) -> None:
+        self._ingest = ingest
+        self._clock = clock
+
+    @requires(Scope.AI_WRITE)
+    async def push(
+        self,
+        principal: Principal,
+        events: Sequence[object],
+        cached: CachedTokens = CachedTokens.BESIDE,
+    ) -> PushReport:
+        """Load the good events and tell of each bad one. Raises PayloadTooLarge beyond 5,000."""
+        if not events:
+            raise ValidationFailed("'events' is empty", field="events")
+        if len(events) > MAX_EVENTS:
+            raise PayloadTooLarge(f"at most {MAX_EVENTS} events a request; got {len(events)}")
+        spec = EventSpec(
+            bounds=TimeBounds.at(self._clock()), cached=cached, family_of=family_and_tier
+        )
+        batch = _parse(events, spec)
+        report = await self._ingest.load_window(
+            principal.tenant_id, PUSH, PUSH.name, lambda: [batch.parsed], seen=True
+        )
+        conflicts = [r for r in report.rejects if r.reason == RejectReason.ID_CONFLICT]
+        rejected = [*batch.rejected, *_locate(conflicts, batch)]
+        return PushReport(
+            received=len(events),
+            accepted=report.accepted,
+            duplicate=report.duplicate,
+            unpriced=sum(group.rows for group in report.unpriced),
+            rejected=tuple(sorted(rejected, key=lambda one: one.index)),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    parsed: ParsedSpend
+    rejected: list[RejectedEvent]
+    index_of_row: list[int]
+
+
+def _parse(events: Sequence[object], spec: EventSpec) -> _Batch:
+    objects: list[Mapping[str, object]] = []
+    places: list[int] = []
+    rejected: list[RejectedEvent] = []
+    for index, event in enumerate(events):
+        if isinstance(event, Mapping):
+            objects.append(event)
+            places.append(index)
+        else:
+            rejected.append(RejectedEvent(index, RejectReason.WRONG_TYPE, "not an object"))
+    parsed = parse_event_objects(objects, spec, origin=PUSH.name)
+    refused = {reject.position for reject in parsed.rejects}
+    rejected += [RejectedEvent(places[r.position - 1], r.reason, r.detail) for r in parsed.rejects]
+    rows = [place for position, place in enumerate(places, start=1) if position not in refused]
+    return _Batch(parsed, rejected, rows)
+
+
+def _locate(conflicts: Sequence[Reject], batch: _Batch) -> list[RejectedEvent]:
+    """Conflicts name an event id; of several events with that id the later ones are meant."""
+    if not conflicts:
+        return []
+    parsed = batch.parsed
+    rows: dict[bytes, list[int]] = defaultdict(list)
+    for row, native_id in enumerate(parsed.native_id):
+        where = parsed.dimensions[parsed.dim[row]]
+        key = event_key(where.source, where.account_id, where.region, native_id)
+        rows[key].append(batch.index_of_row[row])
+    return [
+        RejectedEvent(
+            rows[conflict.line_hash].pop(),
+            conflict.reason,
+            "the same id was accepted before with other content",
+        )
+        for conflict in conflicts
+    ]
