@@ -25,6 +25,7 @@ STREAM = "aws/bedrock/modelinvocations"
 _HOUR_MS = 3_600_000
 _LATEST_DELIVERY_MS = 300_000
 _LINES_PER_OBJECT = 500
+_SCATTER = 2_654_435_761
 _MOVED_BODIES = 400
 """Bodies written as data objects; the file count of a world must stay small."""
 
@@ -85,8 +86,10 @@ class LogFiles:
 
     def _at_place(self, calls: Calls, at: int) -> NDArray[np.bool_]:
         story = self._spec.story
-        here = [story.log_place(stream) is story.logs[at] for stream in story.streams]
-        return np.asarray(np.array(here)[calls.stream])
+        place = story.logs[at]
+        here = np.array([story.log_place(stream) is place for stream in story.streams])
+        fate = calls.number * _SCATTER % 2**32
+        return np.asarray(here[calls.stream] & (fate >= int(place.lost * 2**32)))
 
     def _in_group(self, calls: Calls, at: int) -> NDArray[np.bool_]:
         days = self._spec.story.logs[at].retention_days or 0

@@ -223,6 +223,8 @@ class LogPlace:
     key_prefix: str | None = None
     log_group: str | None = None
     retention_days: int | None = None
+    lost: float = 0.0
+    """Share of the calls whose record was never delivered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +256,9 @@ def organization() -> Story:
         streams=STREAMS,
         logs=(
             LogPlace(PROD, "us-east-1", "northwind-prod-bedrock-logs-use1", "bedrock"),
-            LogPlace(PROD, "eu-west-1", "northwind-prod-bedrock-logs-euw1", "bedrock"),
+            LogPlace(
+                PROD, "eu-west-1", "northwind-prod-bedrock-logs-euw1", "bedrock", lost=0.01
+            ),
             LogPlace(RESEARCH, "us-west-2", "northwind-research-bedrock-logs-usw2"),
             LogPlace(
                 PAYER, "us-east-1", log_group=_LOG_GROUP, retention_days=_LOG_DAYS

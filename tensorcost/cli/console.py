@@ -10,8 +10,6 @@ import typer
 from rich.console import Console
 
 from tensorcost.domain.errors import DomainError
-from tensorcost.runtime.embedded.process import EmbeddedServerError
-from tensorcost.runtime.local import HomeInUse, NotConfigured
 
 T = TypeVar("T")
 
@@ -43,7 +41,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine; expected failures become one clear line and exit code 1."""
     try:
         return asyncio.run(work)
-    except (DomainError, EmbeddedServerError, HomeInUse, NotConfigured) as error:
+    except DomainError as error:
         fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None

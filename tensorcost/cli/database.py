@@ -7,8 +7,6 @@ import typer
 
 from tensorcost.cli.console import emit_json, fail, run, say
 from tensorcost.runtime.settings import Settings
-from tensorcost.storage.bootstrap import RolePasswords, bootstrap_database
-from tensorcost.storage.migrate import current_revision, head_revision, upgrade
 
 
 def migrate(
@@ -23,6 +21,9 @@ def migrate(
 
 
 async def _migrate(bootstrap: str, database: str) -> None:
+    from tensorcost.storage.bootstrap import RolePasswords, bootstrap_database
+    from tensorcost.storage.migrate import current_revision, head_revision, upgrade
+
     if bootstrap:
         passwords = RolePasswords(*(secrets.token_urlsafe(32) for _ in range(3)))
         urls = await bootstrap_database(bootstrap, database, passwords)

@@ -1,23 +1,26 @@
 """``tensorcost doctor``: what is missing on this machine, and how to get it."""
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from tensorcost.cli.console import EXIT_FAILED, emit_json, run, talk
-from tensorcost.runtime.doctor import Machine, Status, collect
-from tensorcost.runtime.doctor_servers import Addresses
 from tensorcost.runtime.settings import Settings
 
-_COLOUR = {Status.OK: "green", Status.WARN: "yellow", Status.MISSING: "red"}
+if TYPE_CHECKING:
+    from tensorcost.runtime.doctor_servers import Addresses
+
+_COLOUR = {"ok": "green", "warn": "yellow", "missing": "red"}
 
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Check programs, wheels, ports and configured servers; exit 1 when something is missing."""
+    from tensorcost.runtime.doctor import Machine, Status, collect
+
     checks = run(collect(Machine(addresses=_addresses(Settings()))))
     if as_json:
         emit_json({"checks": [asdict(check) for check in checks]})
@@ -31,7 +34,9 @@ def doctor(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _addresses(settings: Settings) -> Addresses:
+def _addresses(settings: Settings) -> "Addresses":
+    from tensorcost.runtime.doctor_servers import Addresses
+
     def plain(name: str) -> str | None:
         value = getattr(settings, name)
         return None if value is None else value.get_secret_value()

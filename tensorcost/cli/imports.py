@@ -2,20 +2,18 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from tensorcost.activities.ingest.bills import BillIngest
-from tensorcost.activities.ingest.files import FileFormat, FileImport, FileImporter
-from tensorcost.activities.ingest.pipeline import SpendIngest
-from tensorcost.activities.ingest.prices import PriceBooks
-from tensorcost.activities.ingest.summary import import_summary
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, say, talk
-from tensorcost.cli.open import doors, find_tenant
 from tensorcost.domain.errors import ValidationFailed
+from tensorcost.domain.spend.formats import FileFormat
 from tensorcost.providers.exports.event_spec import CachedTokens, parse_assignments
+
+if TYPE_CHECKING:
+    from tensorcost.activities.ingest.files import FileImport
 
 _SHOWN_REJECTS = 20
 
@@ -40,6 +38,8 @@ def import_files(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Load files through the same parsing, pricing and loading as the connections."""
+    from tensorcost.activities.ingest.files import FileImport
+
     try:
         wanted = FileImport(
             path=path,
@@ -58,7 +58,14 @@ def import_files(
         _show(summary)
 
 
-async def _import(tenant: str, wanted: FileImport) -> dict[str, Any]:
+async def _import(tenant: str, wanted: "FileImport") -> dict[str, Any]:
+    from tensorcost.activities.ingest.bills import BillIngest
+    from tensorcost.activities.ingest.files import FileImporter
+    from tensorcost.activities.ingest.pipeline import SpendIngest
+    from tensorcost.activities.ingest.prices import PriceBooks
+    from tensorcost.activities.ingest.summary import import_summary
+    from tensorcost.cli.open import doors, find_tenant
+
     async with doors() as door:
         tenant_id = await find_tenant(door.platform, tenant)
         importer = FileImporter(

@@ -2,18 +2,14 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tensorcost.activities.ingest.price_import import (
-    PriceImportReport,
-    import_builtin_lists,
-    import_overrides,
-    import_price_list,
-)
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, talk
-from tensorcost.cli.open import OPERATOR, doors, find_tenant
+
+if TYPE_CHECKING:
+    from tensorcost.activities.ingest.price_import import PriceImportReport
 
 app = typer.Typer(help="The price catalogue.", no_args_is_help=True)
 
@@ -70,7 +66,14 @@ def _read(file: Path | None) -> bytes | None:
 
 async def _import(
     raw: bytes | None, effective: str, tenant: str, source: str
-) -> list[PriceImportReport]:
+) -> list["PriceImportReport"]:
+    from tensorcost.activities.ingest.price_import import (
+        import_builtin_lists,
+        import_overrides,
+        import_price_list,
+    )
+    from tensorcost.cli.open import OPERATOR, doors, find_tenant
+
     since = _date(effective) if raw is not None else None
     async with doors() as door:
         if raw is None or since is None:
@@ -90,7 +93,7 @@ def _date(text: str) -> datetime:
         fail(f"--effective must be YYYY-MM-DD, not {text}", EXIT_USAGE)
 
 
-def _plain(report: PriceImportReport) -> dict[str, object]:
+def _plain(report: "PriceImportReport") -> dict[str, object]:
     return {
         "version": report.version,
         "new": report.new,

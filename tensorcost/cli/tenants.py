@@ -1,15 +1,15 @@
 """``tensorcost tenant``: tenants are an operator's act, through the audited platform role."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tensorcost.cli.console import emit_json, run, talk
-from tensorcost.cli.open import doors
 from tensorcost.domain.identity.principal import Plan
-from tensorcost.providers.identity.passwords import Passwords
-from tensorcost.services.tenancy.create import CreatedTenant, create_tenant
+
+if TYPE_CHECKING:
+    from tensorcost.services.tenancy.create import CreatedTenant
 
 app = typer.Typer(help="Tenants of this installation.", no_args_is_help=True)
 
@@ -49,7 +49,11 @@ def create(
         typer.echo(made.invitation)
 
 
-async def _create(name: str, plan: Plan, owner_email: str, slug: str | None) -> CreatedTenant:
+async def _create(name: str, plan: Plan, owner_email: str, slug: str | None) -> "CreatedTenant":
+    from tensorcost.cli.open import doors
+    from tensorcost.providers.identity.passwords import Passwords
+    from tensorcost.services.tenancy.create import create_tenant
+
     async with doors() as door:
         return await create_tenant(
             door.platform,

@@ -11,11 +11,13 @@ from starlette.types import ASGIApp
 from tensorcost import __version__
 from tensorcost.gateway import docs, errors, health, openapi
 from tensorcost.gateway.edge import Edge
+from tensorcost.gateway.fast import FastReads, Memo
 from tensorcost.gateway.health import Check
 from tensorcost.gateway.idempotent import Idempotent
 from tensorcost.gateway.legacy import Legacy
 from tensorcost.gateway.mounts import SubApplication
 from tensorcost.gateway.routes import auth, identity, tenant
+from tensorcost.gateway.scoped import ScopedRoute, routes_of
 from tensorcost.gateway.settings import GatewaySettings
 from tensorcost.providers.limits.gcra import Limiter
 from tensorcost.services.audit import AuditService
@@ -62,7 +64,8 @@ def build(deps: GatewayDeps) -> FastAPI:
         redoc_url=None,
         lifespan=deps.lifespan,
     )
-    for router in routers_of(deps):
+    routers = routers_of(deps)
+    for router in routers:
         # Appended rather than included: an included route costs a look-up on every request.
         app.router.routes.extend(router.routes)
     for path, application in deps.applications.items():
@@ -71,6 +74,7 @@ def build(deps: GatewayDeps) -> FastAPI:
     errors.install(app)
     app.add_middleware(Idempotent, service=deps.idempotency)
     app.add_middleware(Legacy, aliases=deps.settings.legacy_aliases)
+    app.add_middleware(FastReads, memos=memos_of(routers))
     app.add_middleware(
         Edge,
         authenticator=deps.authenticator,
@@ -90,3 +94,12 @@ def routers_of(deps: GatewayDeps) -> list[APIRouter]:
         health.router(deps.checks, deps.draining),
         docs.router(),
     ]
+
+
+def memos_of(routers: Sequence[APIRouter]) -> dict[str, Memo]:
+    """The short roads by path."""
+    return {
+        route.path: route.memo
+        for route in routes_of(routers)
+        if isinstance(route, ScopedRoute) and route.memo.enabled
+    }

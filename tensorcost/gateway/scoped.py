@@ -14,6 +14,7 @@ from starlette.responses import Response
 from tensorcost.domain.identity.caller import caller_of
 from tensorcost.domain.identity.principal import Principal, require
 from tensorcost.gateway.envelope import Failure
+from tensorcost.gateway.fast import Memo, depends_on_query_alone, reading
 from tensorcost.services.authorise import Public, served_by
 
 BEARER: Final = "bearer"
@@ -26,21 +27,40 @@ class ScopedRoute(APIRoute):
         shown = served_by(endpoint)
         if shown is None:
             raise TypeError(f"{path}: mark the handler with @serves(Service.method)")
-        if not isinstance(shown, Public):
-            scopes = [scope.value for scope in shown.scopes]
+        self.scopes = None if isinstance(shown, Public) else shown.scopes
+        if self.scopes is not None:
+            named = [scope.value for scope in self.scopes]
             extra = dict(options.get("openapi_extra") or {})
-            options["openapi_extra"] = {**extra, "security": [{BEARER: []}], "x-scopes": scopes}
-        super().__init__(path, endpoint, **options)
+            options["openapi_extra"] = {**extra, "security": [{BEARER: []}], "x-scopes": named}
+        self.memo = Memo(endpoint, self.scopes or ())
+        super().__init__(path, self.memo.noting(), **options)
+        self.memo.callers = frozenset(
+            below.name
+            for below in self.dependant.dependencies
+            if below.call is _principal and below.name is not None
+        )
+        self.memo.enabled = self.has_short_road
+
+    @property
+    def has_short_road(self) -> bool:
+        """A read of one path whose arguments follow from the query string."""
+        return (
+            self.scopes is not None
+            and self.methods == {"GET"}
+            and "{" not in self.path
+            and depends_on_query_alone(self.dependant, frozenset({_principal}))
+        )
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The framework's handler, behind the scopes."""
         handle = super().get_route_handler()
-        shown = served_by(self.endpoint)
-        if shown is None or isinstance(shown, Public):
+        scopes = self.scopes
+        if scopes is None:
             return handle
-        scopes = shown.scopes
 
         async def guarded(request: Request) -> Response:
             require(caller_of(request.scope).required(), *scopes)
+            reading(request.scope["query_string"])
             return await handle(request)
 
         return guarded

@@ -10,6 +10,8 @@ from tensorcost.services.audit import AuditService
 from tensorcost.services.cost.service import CostService
 from tensorcost.services.events import EventService
 from tensorcost.services.flags import FlagService
+from tensorcost.services.prices import PriceService
+from tensorcost.services.spend.service import SpendService
 from tensorcost.services.tenancy.members import MemberService
 from tensorcost.services.tenancy.settings import TenantService
 
@@ -26,6 +28,8 @@ class GraphqlServices:
     events: EventService
     flags: FlagService
     members: MemberService
+    prices: PriceService
+    spend: SpendService
     tenants: TenantService
 
 

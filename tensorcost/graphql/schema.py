@@ -15,6 +15,7 @@ from tensorcost.graphql.flags.mutations import FlagMutations
 from tensorcost.graphql.flags.queries import FlagQueries
 from tensorcost.graphql.problems import HANDLERS, PROBLEMS
 from tensorcost.graphql.scalars import SCALARS
+from tensorcost.graphql.spend.queries import SpendQueries
 from tensorcost.graphql.tenancy.mutations import TenancyMutations
 from tensorcost.graphql.tenancy.queries import TenancyQueries
 from tensorcost.services.authorise import Public, UseCase, served_by
@@ -23,7 +24,7 @@ Resolver = Callable[..., Any]
 
 
 @strawberry.type
-class Query(CostQueries, TenancyQueries, FlagQueries, AuditQueries):
+class Query(CostQueries, SpendQueries, TenancyQueries, FlagQueries, AuditQueries):
     pass
 
 

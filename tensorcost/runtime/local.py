@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 
+from tensorcost.domain.errors import Unavailable
 from tensorcost.domain.temporal import SEARCH_ATTRIBUTE_TYPES
 from tensorcost.runtime.embedded.postgres import EmbeddedPostgres
 from tensorcost.runtime.embedded.temporal import EmbeddedTemporal, TemporalOptions
@@ -19,7 +20,6 @@ from tensorcost.runtime.embedded.valkey import EmbeddedValkey
 from tensorcost.runtime.home import Home
 from tensorcost.runtime.settings import Settings
 from tensorcost.storage.bootstrap import RolePasswords, RoleUrls, bootstrap_database
-from tensorcost.storage.migrate import upgrade
 
 DATABASE = "tensorcost"
 Say = Callable[[str], None]
@@ -37,11 +37,11 @@ class Addresses:
     temporal_ui: str = ""
 
 
-class NotConfigured(RuntimeError):
+class NotConfigured(Unavailable):
     """An outside database is named, but not all of its roles."""
 
 
-class HomeInUse(RuntimeError):
+class HomeInUse(Unavailable):
     """Another process holds this installation's data, without the servers asked for."""
 
 
@@ -84,7 +84,10 @@ async def _database(settings: Settings, home: Home, stack: AsyncExitStack, say: 
         platform=home.secret("postgres_platform"),
     )
     urls = await bootstrap_database(address.url(), DATABASE, passwords)
-    say("migrating the database")
+    # Alembic takes longer to import than an up-to-date schema takes to check.
+    from tensorcost.storage.migrate import upgrade
+
+    say("checking the schema")
     await upgrade(urls.owner)
     return urls
 

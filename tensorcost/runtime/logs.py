@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import MutableMapping
 from datetime import datetime
-from typing import Any, Final, Literal, TextIO
+from typing import Any, Final, TextIO
 
 import orjson
 import structlog
@@ -15,8 +15,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from tensorcost.domain.errors import DomainError
 from tensorcost.runtime.redaction import MASK, is_private_name, redact, redact_text
+from tensorcost.runtime.telemetry_settings import LogFormat
 
-LogFormat = Literal["auto", "json", "console"]
 MAX_MESSAGE: Final = 500
 MAX_FRAMES: Final = 30
 # Structlog's own keys, which name rules must not hide.

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tensorcost.runtime.telemetry import TelemetrySettings
+from tensorcost.runtime.telemetry_settings import TelemetrySettings
 
 
 def default_home() -> Path:

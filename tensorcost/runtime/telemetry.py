@@ -24,7 +24,6 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from prometheus_client import CollectorRegistry, generate_latest
-from pydantic import BaseModel, ConfigDict
 from temporalio.contrib.opentelemetry import TracingInterceptor
 from temporalio.runtime import (
     LogForwardingConfig,
@@ -36,24 +35,13 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
-from tensorcost.runtime.logs import LogFormat, configure_logs
+from tensorcost.runtime.logs import configure_logs
+from tensorcost.runtime.telemetry_settings import TelemetrySettings
 
 DISTRIBUTION: Final = "tensorcost-server"
 PROMETHEUS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 TEMPORAL_METRICS_PERIOD: Final = timedelta(seconds=30)
 SHUTDOWN_MILLIS: Final = 5_000
-
-
-class TelemetrySettings(BaseModel):
-    """``prometheus`` opens the reader behind ``/metrics``; ``temporal_metrics`` is host:port."""
-
-    model_config = ConfigDict(frozen=True)
-
-    service_name: str = "tensorcost"
-    log_level: str = "INFO"
-    log_format: LogFormat = "auto"
-    prometheus: bool = False
-    temporal_metrics: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from temporalio.client import Client
 
 from tensorcost.runtime.embedded.postgres import PostgresAddress
 from tensorcost.runtime.embedded.temporal import TemporalAddress
-from tensorcost.runtime.telemetry import OtlpTargets, Telemetry, TelemetrySettings
+from tensorcost.runtime.telemetry import OtlpTargets, Telemetry
+from tensorcost.runtime.telemetry_settings import TelemetrySettings
 
 CANARY = "fake-parameter-canary"
 

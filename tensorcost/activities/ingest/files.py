@@ -6,7 +6,6 @@ The command line calls this module directly (decisions 36): no Temporal, no outs
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +16,7 @@ from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.formats import FileFormat
 from tensorcost.domain.spend.limits import TimeBounds
 from tensorcost.domain.spend.parsed import ParsedSpend
 from tensorcost.providers.bedrock.invocation_log import LogParse, parse_object
@@ -31,14 +31,6 @@ from tensorcost.storage.spend.batches import ObjectRef, Origin
 IMPORT_ORIGIN: Final = Origin("import")
 _HASHING_KEY: Final = "content_hash"
 _BLOCK: Final = 1 << 18
-
-
-class FileFormat(StrEnum):
-    BEDROCK_LOGS = "bedrock-logs"
-    AWS_CUR = "aws-cur"
-    FOCUS = "focus"
-    AZURE_EXPORT = "azure-export"
-    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 import strawberry
 
+from tensorcost.domain.cost import summary_unpriced
 from tensorcost.domain.cost.query import GroupBy, Step
 from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.cost.summary import Line, Table
@@ -67,16 +68,7 @@ class CostSummary:
             by_source=_rows(found.by_source),
             by_workload=_rows(found.by_workload),
             beside=[beside_of(one) for one in found.by_workload.beside],
-            unpriced=[
-                UnpricedPart(
-                    source=part.source,
-                    model_id=part.model_id,
-                    reason=part.reason,
-                    requests=Count(part.requests),
-                    tokens=Count(part.tokens),
-                )
-                for part in found.unpriced
-            ],
+            unpriced=[unpriced_of(part) for part in found.unpriced],
             freshness=[
                 Watermark(
                     source=mark.source,
@@ -152,7 +144,7 @@ class CostTimeSeries:
             step=found.step,
             dimension=found.group_by,
             totals=totals_of(found.sums),
-            lines=[_line(line, found.buckets) for line in found.lines],
+            lines=[line_of(line, found.buckets) for line in found.lines],
             beside=[beside_of(one) for one in found.beside],
         )
 
@@ -166,7 +158,19 @@ def _rows(table: Table) -> list[CostRow]:
     return [row_of(row) for row in table.rows]
 
 
-def _line(line: Line, buckets: tuple[answers.Bucket, ...]) -> CostLine:
+def unpriced_of(part: summary_unpriced.UnpricedPart) -> UnpricedPart:
+    """One part of what has no price."""
+    return UnpricedPart(
+        source=part.source,
+        model_id=part.model_id,
+        reason=part.reason,
+        requests=Count(part.requests),
+        tokens=Count(part.tokens),
+    )
+
+
+def line_of(line: Line, buckets: tuple[answers.Bucket, ...]) -> CostLine:
+    """One group over the buckets of its series."""
     points = []
     for bucket, point in zip(buckets, line.points, strict=True):
         total = point.sums.total

@@ -167,9 +167,7 @@ class Connection:
         if errors:
             member.fail(errors)
 
-    def _start(
-        self, request: Request, member: Member, principal: Principal
-    ) -> list[GraphQLError]:
+    def _start(self, request: Request, member: Member, principal: Principal) -> list[GraphQLError]:
         """Join the stream asked for, or say why not."""
         if len(self._seats) >= self._deps.settings.max_streams:
             return [GraphQLError(f"at most {self._deps.settings.max_streams} streams a socket")]

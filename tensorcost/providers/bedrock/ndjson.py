@@ -69,10 +69,17 @@ class _Splitter:
             yield from self._run([self._carry])
 
     def _run(self, lines: list[bytes]) -> Iterator[Lines]:
-        """Runs between lines that are too long; only a block's first line can be."""
-        if len(lines[0]) > self._max_line:
-            yield self._too_long(lines[0])
-            del lines[0]
+        """The lines, in runs between those that are too long."""
+        start = 0
+        if sum(map(len, lines)) > self._max_line:
+            for index, data in enumerate(lines):
+                if len(data) > self._max_line:
+                    yield from self._given(lines[start:index])
+                    yield self._too_long(data)
+                    start = index + 1
+        yield from self._given(lines[start:] if start else lines)
+
+    def _given(self, lines: list[bytes]) -> Iterator[Lines]:
         if lines:
             yield Lines(self.next_number, lines)
             self.next_number += len(lines)

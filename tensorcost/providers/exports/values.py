@@ -22,7 +22,7 @@ _DIGITS: Final = re.compile(r"[0-9]{1,18}")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _EPOCH_UNITS: Final = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 """Magnitude below which a number counts seconds, milliseconds, microseconds; else nanoseconds."""
-_NULLS: Final = frozenset({"", "NULL", "null", "None", "N/A"})
+_NULLS: Final = frozenset({"", "NULL", "null"})
 
 
 class BadValue(Exception):

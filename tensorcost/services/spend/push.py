@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from tensorcost.activities.ingest.chunks import Chunks
+from tensorcost.activities.ingest.columns import event_ids
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.errors import PayloadTooLarge, ValidationFailed
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.spend.identity import event_key
 from tensorcost.domain.spend.limits import RejectReason, TimeBounds
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.providers.bedrock.model_family import family_and_tier
@@ -50,7 +50,7 @@ class RejectedEvent:
 
 @dataclass(frozen=True, slots=True)
 class PushReport:
-    """``received`` = ``accepted`` + ``duplicate`` + the number of ``rejected``."""
+    """``received`` = ``accepted`` + ``duplicate`` + listed ``rejected`` + ``unlisted``."""
 
     received: int
     accepted: int
@@ -58,6 +58,8 @@ class PushReport:
     unpriced: int
     """Of the valid events, repeats included: those for which there is no price."""
     rejected: tuple[RejectedEvent, ...]
+    unlisted: int
+    """Rejected beyond those listed; all of them are in the quarantine."""
 
 
 class PushService:
@@ -94,6 +96,7 @@ class PushService:
             duplicate=report.duplicate,
             unpriced=sum(group.rows for group in report.unpriced),
             rejected=tuple(sorted(rejected, key=lambda one: one.index)),
+            unlisted=len(events) - report.accepted - report.duplicate - len(rejected),
         )
 
 
@@ -125,12 +128,9 @@ def _locate(conflicts: Sequence[Reject], batch: _Batch) -> list[RejectedEvent]:
     """Conflicts name an event id; of several events with that id the later ones are meant."""
     if not conflicts:
         return []
-    parsed = batch.parsed
     rows: dict[bytes, list[int]] = defaultdict(list)
-    for row, native_id in enumerate(parsed.native_id):
-        where = parsed.dimensions[parsed.dim[row]]
-        key = event_key(where.source, where.account_id, where.region, native_id)
-        rows[key].append(batch.index_of_row[row])
+    for index, event_id in zip(batch.index_of_row, event_ids(batch.parsed), strict=True):
+        rows[event_id].append(index)
     return [
         RejectedEvent(
             rows[conflict.line_hash].pop(),

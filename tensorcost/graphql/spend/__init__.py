@@ -1,0 +1,1 @@
+"""Single spend events, AI spend, unit economics, attribution and prices."""

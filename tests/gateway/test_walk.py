@@ -1,0 +1,183 @@
+"""Every REST route there is: it names its use case, and refuses whoever lacks its scope.
+
+Routers of all areas are found by their module, with services that were never set up: a request
+that reaches one fails the test, because scopes come before everything else.
+"""
+
+import importlib
+import pkgutil
+import re
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+
+import tensorcost.gateway.routes as areas
+from tensorcost.domain.identity.scopes import Scope
+from tensorcost.gateway.app import GatewayDeps, build, routers_of
+from tensorcost.gateway.scoped import routes_of
+from tensorcost.services.authorise import Public, UseCase, served_by
+from tests.gateway.world import World
+
+OWN = {"auth", "identity", "tenant"}
+PUBLIC = {
+    "POST /v1/auth/login",
+    "POST /v1/auth/refresh-tokens",
+    "POST /v1/auth/logout",
+    "POST /v1/auth/accept-invitation",
+    "GET /livez",
+    "GET /readyz",
+    "GET /healthz",
+    "GET /openapi.json",
+    "GET /docs",
+    "GET /docs/docs.js",
+    "GET /docs/docs.css",
+}
+"""Reachable without a token, on purpose. Whatever else turns up here is a mistake."""
+
+
+@dataclass(frozen=True)
+class Face:
+    method: str
+    path: str
+    shown: UseCase | Public
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def address(self) -> str:
+        return re.sub(r"\{[^}]+\}", "00000000-0000-7000-8000-000000000000", self.path)
+
+
+def other_routers() -> list[APIRouter]:
+    """Routers of the areas that ``runtime`` hands in."""
+    found = []
+    for module in pkgutil.iter_modules(areas.__path__):
+        loaded = importlib.import_module(f"{areas.__name__}.{module.name}")
+        if module.name not in OWN and hasattr(loaded, "router"):
+            hints = typing.get_type_hints(loaded.router)
+            hints.pop("return", None)
+            found.append(loaded.router(*(untouched(kind) for kind in hints.values())))
+    return found
+
+
+def untouched(kind: Any) -> Any:
+    """An instance that was never set up: every attribute of it is missing."""
+    return object.__new__(kind) if isinstance(kind, type) else None
+
+
+def untouched_deps() -> GatewayDeps:
+    values = {
+        field.name: untouched(hint)
+        for field, hint in zip(
+            fields(GatewayDeps), typing.get_type_hints(GatewayDeps).values(), strict=True
+        )
+        if field.name not in {"routers", "applications", "checks", "draining", "settings"}
+    }
+    return GatewayDeps(**{**values, "lifespan": None}, routers=other_routers())
+
+
+def faces() -> list[Face]:
+    made = []
+    for route in routes_of(routers_of(untouched_deps())):
+        shown = served_by(route.endpoint)
+        assert shown is not None, f"{route.path}: mark the handler with @serves"
+        made += [Face(method, route.path, shown) for method in sorted(route.methods or ())]
+    return made
+
+
+FACES = faces()
+
+
+def test_only_the_listed_routes_are_public() -> None:
+    assert {face.name for face in FACES if isinstance(face.shown, Public)} == PUBLIC
+
+
+def test_a_public_route_says_why() -> None:
+    assert all(face.shown.reason for face in FACES if isinstance(face.shown, Public))
+
+
+def test_no_route_is_served_twice_and_no_operation_id_repeats() -> None:
+    names = [face.name for face in FACES]
+    assert len(names) == len(set(names))
+    ids = [route.unique_id for route in routes_of(routers_of(untouched_deps()))]
+    assert len(ids) == len(set(ids))
+
+
+def test_an_unmarked_handler_is_refused_at_registration() -> None:
+    from tensorcost.gateway.scoped import api
+
+    routes = api("/v1/fake", "fake")
+    with pytest.raises(TypeError, match="@serves"):
+
+        @routes.get("/thing")
+        async def thing() -> None:
+            """Nothing."""
+
+
+def test_routes_are_told_apart_by_their_own_path() -> None:
+    """A path with a parameter must come after the fixed paths that it would swallow."""
+    routes = [route for route in routes_of(routers_of(untouched_deps()))]
+    for earlier, later in pairs(routes):
+        if "{" in earlier.path and "{" not in later.path and earlier.methods == later.methods:
+            assert not earlier.path_regex.fullmatch(later.path), (earlier.path, later.path)
+
+
+def pairs(routes: list[APIRoute]) -> Iterator[tuple[APIRoute, APIRoute]]:
+    for position, earlier in enumerate(routes):
+        for later in routes[position + 1 :]:
+            yield earlier, later
+
+
+@pytest.mark.parametrize(
+    "face",
+    [face for face in FACES if isinstance(face.shown, UseCase)],
+    ids=lambda face: face.name,
+)
+async def test_a_route_refuses_strangers_and_callers_without_its_scope(
+    world: World, face: Face
+) -> None:
+    assert isinstance(face.shown, UseCase)
+    app = build(replace_services(world))
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+        stranger = await client.request(face.method, face.address)
+        assert stranger.status_code == 401, stranger.text
+        assert stranger.json()["code"] == "UNAUTHENTICATED"
+        for missing in face.shown.scopes:
+            token = await without(world, missing)
+            answer = await client.request(
+                face.method, face.address, headers={"authorization": f"Bearer {token}"}
+            )
+            assert answer.status_code == 403, (face.name, answer.text)
+            assert answer.json()["code"] == "FORBIDDEN"
+
+
+TENANTS: dict[int, Any] = {}
+
+
+async def without(world: World, missing: Scope) -> str:
+    """A service token with every scope but one."""
+    if id(world) not in TENANTS:
+        TENANTS[id(world)] = await world.tenant()
+    scopes = frozenset(Scope) - {missing}
+    tenant_id = TENANTS[id(world)].tenant_id
+    return world.minter.service("walker", tenant_id, timedelta(minutes=5), scopes)
+
+
+def replace_services(world: World) -> GatewayDeps:
+    """Untouched services behind the real authenticator and limiter."""
+    values = {field.name: getattr(untouched_deps(), field.name) for field in fields(GatewayDeps)}
+    values |= {
+        "authenticator": world.deps.authenticator,
+        "limiter": world.deps.limiter,
+    }
+    return GatewayDeps(**values)
