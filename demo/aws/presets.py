@@ -102,12 +102,27 @@ def _logging_off(state: SimState, args: PresetArgs) -> None:
 
 
 def _no_events(state: SimState, args: PresetArgs) -> None:
-    """Logging is on, but no call was logged yet. Reads account, region."""
+    """The log group is empty although metrics count calls. Reads account, region."""
     groups = [g for g in state.log_groups if _here(args, g.account, g.region)]
     if not groups:
         raise PresetError("no log group there")
     for group in groups:
         group.silent = True
+
+
+def _no_traffic(state: SimState, args: PresetArgs) -> None:
+    """Logging is on, but nobody calls Bedrock: no events, no objects, no metrics.
+
+    Reads account, region.
+    """
+    for account in state.accounts:
+        if args.account in (None, account.id):
+            account.idle_regions.append(args.region or "*")
+    written = {c.bucket for c in state.logging if _here(args, c.account, c.region)}
+    for bucket in state.buckets:
+        bucket.silent = bucket.silent or bucket.name in written
+    for group in state.log_groups:
+        group.silent = group.silent or _here(args, group.account, group.region)
 
 
 def _wrong_region(state: SimState, args: PresetArgs) -> None:
@@ -207,6 +222,7 @@ STATE_PRESETS: dict[str, StateChange] = {
     "organizations_denied": _without("organizations:ListAccounts"),
     "logging_off": _logging_off,
     "no_events": _no_events,
+    "no_traffic": _no_traffic,
     "wrong_region": _wrong_region,
     "not_management": _not_management,
     "no_organization": _no_organization,

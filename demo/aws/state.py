@@ -40,6 +40,8 @@ class Account(msgspec.Struct, kw_only=True):
     disabled_regions: list[str] = []
     scp_denied: list[str] = []
     """Actions that a service control policy denies to everyone in the account."""
+    idle_regions: list[str] = []
+    """Regions without any call to Bedrock: metrics are silent, whatever the store holds."""
 
     def role(self, name: str) -> Role | None:
         return next((role for role in self.roles if role.name == name), None)
@@ -53,6 +55,8 @@ class Bucket(msgspec.Struct, kw_only=True):
     kms_key: str | None = None
     kms_refused: bool = False
     """The key policy does not let callers decrypt, whatever their role says."""
+    silent: bool = False
+    """The bucket is empty, whatever the object store holds."""
 
 
 class LogGroup(msgspec.Struct, kw_only=True):

@@ -8,8 +8,8 @@ import importlib
 import pkgutil
 import re
 import typing
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,8 +20,10 @@ from fastapi.routing import APIRoute
 
 import tensorcost.gateway.routes as areas
 from tensorcost.domain.identity.scopes import Scope
+from tensorcost.domain.ids import TenantId
 from tensorcost.gateway.app import GatewayDeps, build, routers_of
-from tensorcost.gateway.scoped import routes_of
+from tensorcost.gateway.scoped import api, routes_of
+from tensorcost.gateway.settings import GatewaySettings
 from tensorcost.services.authorise import Public, UseCase, served_by
 from tests.gateway.world import World
 
@@ -85,9 +87,13 @@ def untouched_deps() -> GatewayDeps:
     return GatewayDeps(**{**values, "lifespan": None}, routers=other_routers())
 
 
+DEPS = untouched_deps()
+ROUTES = routes_of(routers_of(DEPS))
+
+
 def faces() -> list[Face]:
     made = []
-    for route in routes_of(routers_of(untouched_deps())):
+    for route in ROUTES:
         shown = served_by(route.endpoint)
         assert shown is not None, f"{route.path}: mark the handler with @serves"
         made += [Face(method, route.path, shown) for method in sorted(route.methods or ())]
@@ -108,13 +114,11 @@ def test_a_public_route_says_why() -> None:
 def test_no_route_is_served_twice_and_no_operation_id_repeats() -> None:
     names = [face.name for face in FACES]
     assert len(names) == len(set(names))
-    ids = [route.unique_id for route in routes_of(routers_of(untouched_deps()))]
+    ids = [route.unique_id for route in ROUTES]
     assert len(ids) == len(set(ids))
 
 
 def test_an_unmarked_handler_is_refused_at_registration() -> None:
-    from tensorcost.gateway.scoped import api
-
     routes = api("/v1/fake", "fake")
     with pytest.raises(TypeError, match="@serves"):
 
@@ -125,8 +129,7 @@ def test_an_unmarked_handler_is_refused_at_registration() -> None:
 
 def test_routes_are_told_apart_by_their_own_path() -> None:
     """A path with a parameter must come after the fixed paths that it would swallow."""
-    routes = [route for route in routes_of(routers_of(untouched_deps()))]
-    for earlier, later in pairs(routes):
+    for earlier, later in pairs(ROUTES):
         if "{" in earlier.path and "{" not in later.path and earlier.methods == later.methods:
             assert not earlier.path_regex.fullmatch(later.path), (earlier.path, later.path)
 
@@ -137,47 +140,49 @@ def pairs(routes: list[APIRoute]) -> Iterator[tuple[APIRoute, APIRoute]]:
             yield earlier, later
 
 
+@dataclass(frozen=True)
+class Walker:
+    """A client of a gateway whose services were never set up, behind real authentication."""
+
+    client: httpx2.AsyncClient
+    world: World
+    tenant_id: TenantId
+
+    def without(self, missing: Scope) -> dict[str, str]:
+        """The header of a service token with every scope but one."""
+        scopes = frozenset(Scope) - {missing}
+        token = self.world.minter.service("walker", self.tenant_id, timedelta(minutes=9), scopes)
+        return {"authorization": f"Bearer {token}"}
+
+
+@pytest.fixture(scope="module")
+async def walker(world: World) -> AsyncIterator[Walker]:
+    deps = replace(
+        DEPS,
+        authenticator=world.deps.authenticator,
+        limiter=world.deps.limiter,
+        settings=GatewaySettings(anonymous_per_minute=10_000),
+    )
+    transport = httpx2.ASGITransport(app=build(deps))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
+        yield Walker(client, world, (await world.tenant()).tenant_id)
+
+
 @pytest.mark.parametrize(
     "face",
     [face for face in FACES if isinstance(face.shown, UseCase)],
     ids=lambda face: face.name,
 )
 async def test_a_route_refuses_strangers_and_callers_without_its_scope(
-    world: World, face: Face
+    walker: Walker, face: Face
 ) -> None:
     assert isinstance(face.shown, UseCase)
-    app = build(replace_services(world))
-    transport = httpx2.ASGITransport(app=app)
-    async with httpx2.AsyncClient(transport=transport, base_url="http://gateway.test") as client:
-        stranger = await client.request(face.method, face.address)
-        assert stranger.status_code == 401, stranger.text
-        assert stranger.json()["code"] == "UNAUTHENTICATED"
-        for missing in face.shown.scopes:
-            token = await without(world, missing)
-            answer = await client.request(
-                face.method, face.address, headers={"authorization": f"Bearer {token}"}
-            )
-            assert answer.status_code == 403, (face.name, answer.text)
-            assert answer.json()["code"] == "FORBIDDEN"
-
-
-TENANTS: dict[int, Any] = {}
-
-
-async def without(world: World, missing: Scope) -> str:
-    """A service token with every scope but one."""
-    if id(world) not in TENANTS:
-        TENANTS[id(world)] = await world.tenant()
-    scopes = frozenset(Scope) - {missing}
-    tenant_id = TENANTS[id(world)].tenant_id
-    return world.minter.service("walker", tenant_id, timedelta(minutes=5), scopes)
-
-
-def replace_services(world: World) -> GatewayDeps:
-    """Untouched services behind the real authenticator and limiter."""
-    values = {field.name: getattr(untouched_deps(), field.name) for field in fields(GatewayDeps)}
-    values |= {
-        "authenticator": world.deps.authenticator,
-        "limiter": world.deps.limiter,
-    }
-    return GatewayDeps(**values)
+    stranger = await walker.client.request(face.method, face.address)
+    assert stranger.status_code == 401, stranger.text
+    assert stranger.json()["code"] == "UNAUTHENTICATED"
+    for missing in face.shown.scopes:
+        answer = await walker.client.request(
+            face.method, face.address, headers=walker.without(missing)
+        )
+        assert answer.status_code == 403, (face.name, answer.text)
+        assert answer.json()["code"] == "FORBIDDEN"

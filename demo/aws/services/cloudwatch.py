@@ -33,6 +33,8 @@ def _samples(
     ctx: Context, call: Call, caller: Caller, metric: str, dimensions: dict[str, str]
 ) -> Samples | None:
     """The samples of one metric; None when nothing was ever published under these names."""
+    if _is_idle(ctx, call, caller):
+        return None
     if metric in _DELIVERY and not dimensions:
         here = (caller.account, call.region)
         config = next((c for c in ctx.state.logging if (c.account, c.region) == here), None)
@@ -45,6 +47,11 @@ def _samples(
     return ctx.metrics.samples(caller.account, call.region, metric, model)
 
 
+def _is_idle(ctx: Context, call: Call, caller: Caller) -> bool:
+    account = ctx.state.account(caller.account)
+    return account is not None and bool({call.region, "*"} & set(account.idle_regions))
+
+
 def _list_metrics(ctx: Context, call: Call, caller: Caller) -> HttpResponse:
     ctx.require(call, caller, "cloudwatch:ListMetrics")
     now = int(ctx.now.timestamp())
@@ -52,7 +59,8 @@ def _list_metrics(ctx: Context, call: Call, caller: Caller) -> HttpResponse:
     oldest = now - int(recent.total_seconds())
     wanted = {d["Name"]: d.get("Value") for d in call.params.get("Dimensions") or []}
     found: list[dict[str, Any]] = []
-    for model in ctx.metrics.models(caller.account, call.region):
+    idle = _is_idle(ctx, call, caller)
+    for model in () if idle else ctx.metrics.models(caller.account, call.region):
         for metric in METRICS:
             samples = ctx.metrics.samples(caller.account, call.region, metric, model)
             if bool(np.any((samples.ts >= oldest) & (samples.ts < now))):

@@ -121,7 +121,7 @@ def _collect(
     contents: list[StoredObject] = []
     groups: list[str] = []
     last = after
-    for key in ctx.objects.keys(bucket.name, prefix, after):
+    for key in [] if bucket.silent else ctx.objects.keys(bucket.name, prefix, after):
         group = _group(key, prefix, delimiter)
         if group and ((groups and groups[-1] == group) or after.startswith(group)):
             last = key

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from tensorcost.domain.errors import NotFound
+from tensorcost.domain.errors import NotFound, ValidationFailed
 from tensorcost.domain.integration.contracts_connection import ConnectionChanges
 from tensorcost.domain.integration.states import FindingState, RunKind
 from tensorcost.gateway.envelope import Bytes, Envelope, accepted, created, ok
@@ -35,6 +35,7 @@ from tensorcost.services.integration import IntegrationService, NewConnection
 from tensorcost.services.integration_history import IntegrationHistory
 
 STEPS_SHOWN: Final = 50
+FOREIGN_CURSOR: Final = "not a cursor that this list handed out"
 YAML: Final = b"application/yaml"
 JSON_FILE: Final = b"application/json"
 
@@ -235,11 +236,8 @@ def _runs(routes: APIRouter, history: IntegrationHistory) -> None:
     @serves(IntegrationHistory.steps)
     async def list_run_steps(caller: Caller, run_id: UUID, page: Paging) -> Bytes:
         """The steps of a run, in their order."""
-        after = -1 if page.after is None else page.after[0]
         await history.run(caller, run_id)
-        rows = await history.steps(
-            caller, run_id, limit=page.limit, after=after if isinstance(after, int) else -1
-        )
+        rows = await history.steps(caller, run_id, limit=page.limit, after=_position_after(page))
         return ok(
             [step_out(row) for row in rows],
             next_cursor=next_cursor(rows, page, lambda row: (row.position,)),
@@ -254,10 +252,23 @@ def _runs(routes: APIRouter, history: IntegrationHistory) -> None:
 
 
 def _id_after(page: Page) -> UUID | None:
-    """The keyset of a list ordered by id, given back as it was handed out."""
+    """The keyset of a list ordered by id; ValidationFailed when the cursor is another list's."""
     if page.after is None:
         return None
-    return UUID(str(page.after[0]))
+    try:
+        (row_id,) = page.after
+        return UUID(str(row_id))
+    except ValueError as error:
+        raise ValidationFailed(FOREIGN_CURSOR, field="cursor") from error
+
+
+def _position_after(page: Page) -> int:
+    """The same for a list ordered by position."""
+    if page.after is None:
+        return -1
+    if len(page.after) != 1 or not isinstance(page.after[0], int):
+        raise ValidationFailed(FOREIGN_CURSOR, field="cursor")
+    return page.after[0]
 
 
 def _file(text: str, name: str, media: bytes) -> Bytes:

@@ -23,7 +23,7 @@ from tests.demo.clients import Clients, failure
 def first_key(clients: Clients, s3: Any, suffix: str) -> str:
     bucket = clients.world.cur_exports[0].bucket
     listed = s3.list_objects_v2(Bucket=bucket)["Contents"]
-    return next(item["Key"] for item in listed if item["Key"].endswith(suffix))
+    return next(str(item["Key"]) for item in listed if item["Key"].endswith(suffix))
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,16 @@ def test_control_policy_denies_explicitly(clients: Clients, sim: SimControl) -> 
     with pytest.raises(ClientError) as caught:
         clients.reader()
     assert "with an explicit deny" in caught.value.response["Error"]["Message"]
+
+
+def test_no_traffic_silences_metrics_groups_and_buckets(clients: Clients, sim: SimControl) -> None:
+    place = clients.world.log_buckets[0]
+    member, reader = clients.member(PROD), clients.reader()
+    sim.preset("no_traffic", account=PROD)
+    assert clients.client("cloudwatch", member).list_metrics()["Metrics"] == []
+    listed = clients.client("s3", member, place.region).list_objects_v2(Bucket=place.bucket)
+    assert listed["KeyCount"] == 0
+    assert clients.client("cloudwatch", reader).list_metrics()["Metrics"]
 
 
 def test_region_may_be_disabled(clients: Clients, sim: SimControl) -> None:

@@ -144,7 +144,7 @@ def test_the_ways_to_say_nothing_mean_nothing(nothing: object) -> None:
 def test_the_number_in_a_unit_of_measure_scales_the_quantity(
     text: str, scale: int, unit: str
 ) -> None:
-    assert scaled_unit(text) == (scale, unit)
+    assert scaled_unit(text) == (Decimal(scale), unit)
 
 
 @pytest.mark.parametrize(

@@ -213,8 +213,10 @@ def test_the_whole_catalogue_is_priced_as_the_map_says(name: str) -> None:
     checked = 0
     for key, entry in raw.items():
         amount = entry.get("input_cost_per_token") if isinstance(entry, dict) else None
-        of = plain_dimension(key, entry) if amount is not None else None
-        if of is None or not Decimal(amount):
+        if amount is None or not Decimal(amount):
+            continue
+        of = plain_dimension(key, entry)
+        if of is None:
             continue
         found = book.find(of, TokenKind.INPUT, FROM)
         assert isinstance(found, Price), key

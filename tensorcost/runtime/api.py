@@ -1,0 +1,151 @@
+"""Composes the API process: every service, the REST gateway and the GraphQL face."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from starlette.types import ASGIApp
+from temporalio.client import Client
+
+from tensorcost.activities.ingest.pipeline import SpendIngest
+from tensorcost.activities.ingest.prices import PriceBooks
+from tensorcost.activities.processes import Processes
+from tensorcost.domain.clock import Clock
+from tensorcost.events.settings import EventSettings
+from tensorcost.events.source import PostgresEventSource
+from tensorcost.gateway import app as gateway
+from tensorcost.gateway.health import Check
+from tensorcost.gateway.routes import ai, cost, integration
+from tensorcost.gateway.settings import GatewaySettings
+from tensorcost.graphql import app as graphql
+from tensorcost.graphql.deps import GraphqlDeps, GraphqlServices
+from tensorcost.graphql.settings import GraphqlSettings
+from tensorcost.providers.identity.passwords import Passwords
+from tensorcost.providers.limits.gcra import Limiter
+from tensorcost.runtime.identity import minter, verifiers
+from tensorcost.runtime.local import Addresses
+from tensorcost.runtime.settings import Settings
+from tensorcost.services.audit import AccessLog, AuditService
+from tensorcost.services.cost.service import CostService
+from tensorcost.services.events import EventService
+from tensorcost.services.flags import FlagService
+from tensorcost.services.idempotency import IdempotencyService
+from tensorcost.services.identity.authenticate import Authenticator
+from tensorcost.services.identity.sessions import Sessions
+from tensorcost.services.identity.sign_in import SignInService
+from tensorcost.services.integration import Artefacts, IntegrationService
+from tensorcost.services.integration_history import IntegrationHistory
+from tensorcost.services.prices import PriceService
+from tensorcost.services.processes import IntegrationProcesses
+from tensorcost.services.spend.push import PushService
+from tensorcost.services.spend.service import SpendService
+from tensorcost.services.tenancy.members import MemberService
+from tensorcost.services.tenancy.settings import TenantService
+from tensorcost.storage.engine import make_engine
+from tensorcost.storage.identity import MembershipStore
+from tensorcost.storage.safety import refuse_unsafe_role
+from tensorcost.storage.session import Database
+
+
+@dataclass(frozen=True, slots=True)
+class ApiParts:
+    """What the API process gets from outside itself."""
+
+    settings: Settings
+    addresses: Addresses
+    temporal: Client
+    artefacts: Mapping[str, Artefacts]
+    clock: Clock
+    draining: Callable[[], bool] = lambda: False
+
+
+@asynccontextmanager
+async def open_api(parts: ApiParts) -> AsyncIterator[ASGIApp]:
+    """The ASGI application over open resources; closed in reverse order.
+
+    Raises UnsafeRole when row security would not bind the database role.
+    """
+    async with AsyncExitStack() as stack:
+        engine = make_engine(parts.addresses.database.app, application_name="tensorcost-api")
+        stack.push_async_callback(engine.dispose)
+        await refuse_unsafe_role(engine)
+        db = Database(engine)
+        limiter = Limiter(parts.addresses.redis_url or None)
+        stack.push_async_callback(limiter.close)
+        source = PostgresEventSource(db, parts.addresses.database.app, EventSettings())
+        await stack.enter_async_context(source.running())
+        known = await stack.enter_async_context(verifiers(parts.settings, parts.clock))
+        authenticator = Authenticator(known, MembershipStore(db), parts.clock)
+        yield _application(parts, db, limiter, authenticator, EventService(source))
+
+
+def _application(
+    parts: ApiParts,
+    db: Database,
+    limiter: Limiter,
+    authenticator: Authenticator,
+    events: EventService,
+) -> ASGIApp:
+    clock, http = parts.clock, parts.settings.http
+    flags = FlagService(db)
+    tenants, members = TenantService(db, flags), MemberService(db, clock)
+    audit = AuditService(db, AccessLog(clock), clock)
+    costs, spend, prices = CostService(db, clock), SpendService(db, clock), PriceService(db, clock)
+    push = PushService(SpendIngest(db, PriceBooks(db)), clock)
+    processes = IntegrationProcesses(Processes(parts.temporal))
+    connections = IntegrationService(db, processes, parts.artefacts, clock)
+    history = IntegrationHistory(db, processes)
+    origins = frozenset(http.cors_origins)
+    face = graphql.build(
+        GraphqlDeps(
+            services=GraphqlServices(
+                audit=audit,
+                cost=costs,
+                events=events,
+                flags=flags,
+                members=members,
+                prices=prices,
+                spend=spend,
+                tenants=tenants,
+            ),
+            authenticate=authenticator.authenticate,
+            clock=clock,
+            settings=GraphqlSettings(
+                introspection=http.introspection, explorer=http.graphiql, allowed_origins=origins
+            ),
+        )
+    )
+    sessions = Sessions(db, minter(parts.settings, clock), clock)
+    return gateway.build(
+        gateway.GatewayDeps(
+            authenticator=authenticator,
+            limiter=limiter,
+            idempotency=IdempotencyService(db, clock),
+            sign_in=SignInService(db, sessions, Passwords(), limiter, clock),
+            tenants=tenants,
+            members=members,
+            flags=flags,
+            audit=audit,
+            routers=[
+                cost.router(costs, prices),
+                ai.router(spend, push),
+                integration.router(connections, history),
+            ],
+            applications={"/graphql": face},
+            checks=_checks(parts, db),
+            draining=parts.draining,
+            settings=GatewaySettings(cors_origins=origins, legacy_aliases=http.legacy_api_aliases),
+        )
+    )
+
+
+def _checks(parts: ApiParts, db: Database) -> list[Check]:
+    async def postgres() -> None:
+        async with db.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def temporal() -> None:
+        await parts.temporal.service_client.check_health()
+
+    return [Check("postgres", postgres), Check("temporal", temporal)]
