@@ -3,7 +3,7 @@
 import typer
 
 from tensorcost import __version__
-from tensorcost.cli import database, doctor, imports, prices, tenants
+from tensorcost.cli import database, doctor, imports, prices, serve, tenants
 
 app = typer.Typer(
     name="tensorcost",
@@ -16,6 +16,9 @@ app.add_typer(tenants.app, name="tenant")
 app.add_typer(prices.app, name="prices")
 app.command("import")(imports.import_files)
 app.command("migrate")(database.migrate)
+app.command("up")(serve.up)
+app.command("api")(serve.api)
+app.command("worker")(serve.worker)
 app.command("doctor")(doctor.doctor)
 
 

@@ -6,6 +6,7 @@ from strawberry.types import Info
 
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.graphql.deps import GraphqlServices
+from tensorcost.graphql.integration.loaders import IntegrationLoaders
 
 
 @dataclass(slots=True)
@@ -17,6 +18,17 @@ class GraphqlContext:
     trace_id: str
     position: int | None = None
     """Cursor of the event that a subscription is answering, for whoever has to resume it."""
+    is_stream: bool = False
+    _integration: IntegrationLoaders | None = None
+
+    @property
+    def integration(self) -> IntegrationLoaders:
+        """Loaders of the integration context, made when first asked for."""
+        if self._integration is None:
+            self._integration = IntegrationLoaders(
+                self.services, self.principal, cache=not self.is_stream
+            )
+        return self._integration
 
 
 GraphqlInfo = Info[GraphqlContext, None]

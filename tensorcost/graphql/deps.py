@@ -10,6 +10,8 @@ from tensorcost.services.audit import AuditService
 from tensorcost.services.cost.service import CostService
 from tensorcost.services.events import EventService
 from tensorcost.services.flags import FlagService
+from tensorcost.services.integration import IntegrationService
+from tensorcost.services.integration_history import IntegrationHistory
 from tensorcost.services.prices import PriceService
 from tensorcost.services.spend.service import SpendService
 from tensorcost.services.tenancy.members import MemberService
@@ -27,6 +29,8 @@ class GraphqlServices:
     cost: CostService
     events: EventService
     flags: FlagService
+    history: IntegrationHistory
+    integration: IntegrationService
     members: MemberService
     prices: PriceService
     spend: SpendService

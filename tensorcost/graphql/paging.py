@@ -65,6 +65,24 @@ class Page:
         except ValueError:
             raise _foreign() from None
 
+    def after_id(self) -> UUID | None:
+        """The key of a list that is sorted by id."""
+        if self.after is None:
+            return None
+        try:
+            (unique,) = self.after
+            return UUID(str(unique))
+        except ValueError:
+            raise _foreign() from None
+
+    def after_number(self) -> int:
+        """The key of a list that is sorted by a number; -1 before the first."""
+        if self.after is None:
+            return -1
+        if len(self.after) != 1 or type(self.after[0]) is not int:
+            raise _foreign()
+        return self.after[0]
+
 
 def page_of(first: int, after: str | None) -> Page:
     """The checked request; ValidationFailed outside 1 … MAX_FIRST or for a foreign cursor."""

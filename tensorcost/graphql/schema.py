@@ -13,6 +13,9 @@ from tensorcost.graphql.cost.queries import CostQueries
 from tensorcost.graphql.events.subscriptions import EventSubscriptions
 from tensorcost.graphql.flags.mutations import FlagMutations
 from tensorcost.graphql.flags.queries import FlagQueries
+from tensorcost.graphql.integration.mutations import IntegrationMutations
+from tensorcost.graphql.integration.queries import IntegrationQueries
+from tensorcost.graphql.integration.subscriptions import IntegrationSubscriptions
 from tensorcost.graphql.problems import HANDLERS, PROBLEMS
 from tensorcost.graphql.scalars import SCALARS
 from tensorcost.graphql.spend.queries import SpendQueries
@@ -24,17 +27,19 @@ Resolver = Callable[..., Any]
 
 
 @strawberry.type
-class Query(CostQueries, SpendQueries, TenancyQueries, FlagQueries, AuditQueries):
+class Query(
+    CostQueries, SpendQueries, IntegrationQueries, TenancyQueries, FlagQueries, AuditQueries
+):
     pass
 
 
 @strawberry.type
-class Mutation(TenancyMutations, FlagMutations):
+class Mutation(IntegrationMutations, TenancyMutations, FlagMutations):
     pass
 
 
 @strawberry.type
-class Subscription(EventSubscriptions):
+class Subscription(EventSubscriptions, IntegrationSubscriptions):
     pass
 
 

@@ -104,6 +104,8 @@ def _application(
                 cost=costs,
                 events=events,
                 flags=flags,
+                history=history,
+                integration=connections,
                 members=members,
                 prices=prices,
                 spend=spend,

@@ -128,7 +128,7 @@ async def _temporal(
         search_attributes={name.value: kind for name, kind in SEARCH_ATTRIBUTE_TYPES.items()},
         db_file=folder / "temporal.db",
     )
-    server = EmbeddedTemporal(folder, options)
+    server = EmbeddedTemporal(folder, options, settings.temporal_cli)
     address = await asyncio.to_thread(server.start)
     stack.push_async_callback(asyncio.to_thread, server.stop)
     return address.frontend, address.namespace, address.ui_url

@@ -88,9 +88,12 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(None, validation_alias=_either("DATABASE_URL"))
     platform_database_url: SecretStr | None = None
     owner_database_url: SecretStr | None = None
+    superuser_database_url: SecretStr | None = None
     redis_url: SecretStr | None = Field(None, validation_alias=_either("REDIS_URL"))
     temporal_address: str | None = Field(None, validation_alias=_either("TEMPORAL_ADDRESS"))
     temporal: TemporalSettings = TemporalSettings()
+    temporal_cli: Path | None = None
+    """Program of the development server, where it is not to be looked for."""
     aws: AwsEndpoints = AwsEndpoints()
     auth: AuthSettings = AuthSettings()
     http: HttpSettings = HttpSettings()

@@ -111,7 +111,8 @@ class ItemWindow:
         task.add_done_callback(lambda done: self._ended(item.step_key, done))
 
     async def _run(self, item: ItemRef) -> None:
-        self.tally += await self._ingest(item)
+        added = await self._ingest(item)
+        self.tally = self.tally + added  # read after the await: others add in between
 
     def _ended(self, step_key: str, task: asyncio.Task[None]) -> None:
         """Also called for a task that was cancelled before its first step."""

@@ -176,7 +176,7 @@ class Connection:
             return admitted
         if admitted.operation.operation is not OperationType.SUBSCRIPTION:
             return [GraphQLError(_ONLY_STREAMS)]
-        context = GraphqlContext(principal, self._deps.services, self._trace_id)
+        context = GraphqlContext(principal, self._deps.services, self._trace_id, is_stream=True)
         self._seats[member.operation_id] = self._groups.join(member, request, admitted, context)
         return []
 

@@ -1,0 +1,1 @@
+"""Connections, their accounts, runs, findings and quarantine."""

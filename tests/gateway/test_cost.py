@@ -1,0 +1,201 @@
+"""Cost over REST: 002's paths, the envelope, exact money, and nothing of another tenant."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from typing import Any
+
+import httpx2
+import pytest
+
+from tensorcost.domain.identity.scopes import Role
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.facts import Actor, Grain
+from tensorcost.gateway.routes import cost
+from tensorcost.services.cost.service import CostService
+from tensorcost.services.prices import PriceService
+from tests.gateway.world import World
+from tests.support import databases
+from tests.support.price_rows import add_list_price
+from tests.support.spend import dimension
+from tests.support.spend_rows import Billed, Use, add_bill, add_uses, at
+
+DAY = date(2026, 10, 5)
+OCTOBER = {"from": "2026-10-01", "to": "2026-11-01"}
+PATHS = ("summary", "by-source", "by-tag", "breakdown", "timeseries")
+USD = 1_000_000_000
+
+
+@asynccontextmanager
+async def api(world: World, token: str | None) -> AsyncIterator[httpx2.AsyncClient]:
+    router = cost.router(
+        CostService(world.database, world.clock), PriceService(world.database, world.clock)
+    )
+    async with world.client(token, routers=[router]) as client:
+        yield client
+
+
+async def get(client: httpx2.AsyncClient, path: str, **params: Any) -> Any:
+    answer = await client.get(f"/v1/cost/{path}", params={**OCTOBER, **params})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    assert (body["success"], body["count"]) == (True, 1)
+    return body["data"]
+
+
+async def spend_some(world: World, tenant: TenantId) -> None:
+    await add_uses(
+        world.database,
+        tenant,
+        [
+            Use(at(DAY), dimension(), 1_234_567_891, who=Actor(agent="triage")),
+            Use(at(DAY), dimension(), 9 * USD, grain=Grain.METRIC),
+            Use(at(DAY + timedelta(days=1)), dimension(team="", model_id="vendor.mystery"), None),
+        ],
+    )
+    await add_bill(world.database, tenant, [Billed(DAY, dimension(), USD, currency="EUR")])
+
+
+async def test_a_summary_is_exact_and_says_what_is_missing(world: World) -> None:
+    tenant = await world.tenant()
+    await spend_some(world, tenant.tenant_id)
+    async with api(world, world.token(tenant)) as client:
+        data = await get(client, "summary")
+    assert data["currency"] == "USD"
+    assert data["window"] == {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
+    assert data["totals"]["cost_usd"] == "1.234567891"
+    assert data["totals"]["unpriced"] == {"requests": 1, "tokens": 110}
+    assert data["totals"]["by_grain"]["request"]["requests"] == 2
+    assert [row["key"] for row in data["by_workload"]] == ["agent", "inference"]
+    assert [row["cost_usd"] for row in data["by_workload"]] == ["1.234567891", None]
+    assert [
+        (one["grain"], one["reason"], one["currency"], one["cost"]) for one in data["beside"]
+    ] == [
+        ("metric", "finer_grain", "USD", "9.000000000"),
+        ("bill", "other_currency", "EUR", "1.000000000"),
+    ]
+    assert data["unpriced"] == [
+        {
+            "source": "bedrock",
+            "model_id": "vendor.mystery",
+            "reason": "unknown_model",
+            "requests": 1,
+            "tokens": 110,
+        }
+    ]
+    assert data["freshness"] == []
+
+
+async def test_by_source_lists_all_six_and_by_tag_the_unattributed_part(world: World) -> None:
+    tenant = await world.tenant()
+    await spend_some(world, tenant.tenant_id)
+    async with api(world, world.token(tenant)) as client:
+        sources = await get(client, "by-source")
+        teams = await get(client, "by-tag", tag="team")
+    assert len(sources["rows"]) == 6
+    assert {row["cost_usd"] for row in sources["rows"][1:]} == {"0.000000000"}
+    assert [(row["key"], row["attributed"], row["cost_usd"]) for row in teams["rows"]] == [
+        ("care", True, "1.234567891"),
+        (None, False, None),
+    ]
+
+
+async def test_breakdowns_filters_and_series_answer(world: World) -> None:
+    tenant = await world.tenant()
+    await spend_some(world, tenant.tenant_id)
+    async with api(world, world.token(tenant)) as client:
+        agents = await get(client, "breakdown", group_by="agent", limit=1)
+        unnamed = await get(client, "breakdown", group_by="team", team="")
+        series = await get(client, "timeseries", to="2026-10-08", group_by="team")
+        hours = await get(
+            client, "timeseries", **{"from": "2026-10-05", "to": "2026-10-06"}, step="hour"
+        )
+    assert [row["key"] for row in agents["rows"]] == ["triage"]
+    assert (agents["rest"]["groups"], agents["rest"]["unpriced"]["requests"]) == (1, 1)
+    assert [row["key"] for row in unnamed["rows"]] == [None]
+    assert [line["key"] for line in series["lines"]] == ["care", None]
+    assert len(series["buckets"]) == len(series["lines"][0]["points"]) == 7
+    assert series["lines"][0]["points"][4]["cost_usd"] == "1.234567891"
+    assert hours["lines"][0]["points"][12]["cost_usd"] == "1.234567891"
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "field"),
+    [
+        ("summary", {"from": "yesterday"}, "from"),
+        ("summary", {"from": "2026-10-05T00:00:00"}, "from"),
+        ("summary", {"as_of": "2199-01-01"}, "as_of"),
+        ("summary", {"aplication": "x"}, "query.aplication"),
+        ("by-source", {"source": "aws"}, "query.source"),
+        ("by-tag", {"tag": "model"}, "tag"),
+        ("by-tag", {"tag": "colour"}, "query.tag"),
+        ("by-tag", {"limit": "0"}, "query.limit"),
+        ("timeseries", {"step": "week"}, "query.step"),
+        ("timeseries", {"step": "hour", "from": "2026-08-01"}, "from"),
+        ("prices", {}, "query.model_id"),
+    ],
+)
+async def test_bad_parameters_are_refused_by_name(
+    world: World, path: str, params: dict[str, str], field: str
+) -> None:
+    tenant = await world.tenant()
+    async with api(world, world.token(tenant)) as client:
+        answer = await client.get(f"/v1/cost/{path}", params=params)
+    body = answer.json()
+    assert (answer.status_code, body["success"], body["code"]) == (400, False, "VALIDATION_FAILED")
+    assert [problem["field"] for problem in body["details"]] == [field]
+
+
+async def test_an_answer_as_of_a_day_does_not_know_what_came_later(world: World) -> None:
+    tenant = await world.tenant()
+    past = world.clock() - timedelta(days=10)
+    await add_uses(
+        world.database, tenant.tenant_id, [Use(at(DAY), dimension(), USD)], known_at=past
+    )
+    await add_uses(world.database, tenant.tenant_id, [Use(at(DAY, 13), dimension(), USD)])
+    async with api(world, world.token(tenant)) as client:
+        now = await get(client, "by-source")
+        then = await get(client, "by-source", as_of=(past + timedelta(hours=1)).isoformat())
+    assert now["totals"]["cost_usd"] == "2.000000000"
+    assert then["totals"]["cost_usd"] == "1.000000000"
+    assert then["as_of"] is not None
+
+
+async def test_nobody_sees_another_tenants_cost_or_any_without_the_scope(world: World) -> None:
+    tenant, other = await world.tenant(), await world.tenant()
+    await spend_some(world, tenant.tenant_id)
+    async with api(world, world.token(other)) as client:
+        for path in PATHS:
+            data = await get(client, path)
+            assert data["totals"]["requests"] == 0, path
+            assert data["beside"] == [], path
+            assert "vendor.mystery" not in str(data), path
+    async with api(world, None) as client:
+        for path in (*PATHS, "prices?model_id=x"):
+            assert (await client.get(f"/v1/cost/{path}")).status_code == 401
+
+
+async def test_a_viewer_may_read_costs(world: World) -> None:
+    tenant = await world.tenant()
+    _, token = await world.member(tenant.tenant_id, Role.VIEWER)
+    async with api(world, token) as client:
+        assert (await get(client, "summary"))["totals"]["cost_usd"] == "0.000000000"
+
+
+async def test_prices_in_force_show_version_and_source(
+    world: World, database: databases.Database
+) -> None:
+    tenant = await world.tenant()
+    version = await add_list_price(database, "g-1", "3.000", at(DAY), source="list-2026")
+    async with api(world, world.token(tenant)) as client:
+        answer = await client.get("/v1/cost/prices", params={"model_id": "g-1", "at": "2026-11-01"})
+        missing = await client.get("/v1/cost/prices", params={"model_id": "none-such"})
+    body = answer.json()
+    assert body["count"] == 2
+    price = body["data"][0]
+    assert (price["usd_per_million"], price["version"], price["source"]) == (
+        "3.000",
+        version,
+        "list-2026",
+    )
+    assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")

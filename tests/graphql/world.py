@@ -1,0 +1,196 @@
+"""The GraphQL face behind the real gateway, over a real database, asked over HTTP and sockets."""
+
+import socket
+from asyncio import create_task
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tensorcost.domain.errors import Conflict, Unauthenticated
+from tensorcost.domain.identity.caller import Caller, put_caller
+from tensorcost.domain.identity.principal import Principal
+from tensorcost.domain.integration.contracts import RunReference
+from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.events.source import PostgresEventSource
+from tensorcost.gateway import app as gateway
+from tensorcost.graphql import app as graphql
+from tensorcost.graphql.deps import GraphqlDeps, GraphqlServices
+from tensorcost.graphql.settings import GraphqlSettings
+from tensorcost.services.cost.service import CostService
+from tensorcost.services.events import EventService
+from tensorcost.services.integration import IntegrationService
+from tensorcost.services.integration_history import IntegrationHistory
+from tensorcost.services.prices import PriceService
+from tensorcost.services.spend.service import SpendService
+from tests.events.world import FAST
+from tests.gateway.world import World, open_world
+from tests.support.databases import Database as TestDatabase
+
+TRACE = "0" * 31 + "1"
+
+
+class NoWorkflows:
+    """Stands in for the workflow server: remembers what it was asked to start."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, Connection]] = []
+
+    async def validate(self, connection: Connection, *_: Any, **__: Any) -> RunReference:
+        self.asked.append(("validate", connection))
+        return RunReference(run_id=uuid4(), workflow_id="connection/x/onboarding")
+
+    async def retry(self, *_: Any, **__: Any) -> RunReference:
+        raise Conflict("no validation of this connection is open")
+
+    async def cancel(self, connection: Connection, *_: Any) -> None:
+        self.asked.append(("cancel", connection))
+
+    async def cancel_run(self, *_: Any) -> None:
+        raise Conflict("the run has ended")
+
+    async def tell_created(self, connection: Connection) -> bool:
+        self.asked.append(("created", connection))
+        return True
+
+
+class FakeArtefacts:
+    backend_account_id = "999900001111"
+
+    def new_external_id(self) -> str:
+        return f"tc-fake-{uuid4().hex[:12]}"
+
+    def role_arn(self, connection: Connection) -> str:
+        return f"arn:aws:iam::{connection.account_id}:role/TensorCost-Fake"
+
+    def launch_url(self, connection: Connection) -> str:
+        return "https://console.example/launch"
+
+    def cli_command(self, connection: Connection) -> str:
+        return "aws cloudformation create-stack"
+
+    def list_accounts_script(self, connection: Connection) -> str:
+        return "#!/bin/sh\n"
+
+    def template(self) -> str:
+        return "AWSTemplateFormatVersion: '2010-09-09'\n"
+
+    def bucket_policy(self, connection: Connection) -> str:
+        return "{}"
+
+
+@dataclass(slots=True)
+class GraphqlWorld:
+    """The face, the gateway around it, and shortcuts past the sign-in."""
+
+    world: World
+    deps: GraphqlDeps
+    source: PostgresEventSource
+    workflows: NoWorkflows
+    principals: dict[str, Principal]
+    """Fake tokens by which sockets of tests sign in."""
+
+    def face(self, **settings: Any) -> ASGIApp:
+        """The face alone; ``settings`` replace its own."""
+        return graphql.build(replace(self.deps, settings=replace(self.deps.settings, **settings)))
+
+    def gateway(self, **settings: Any) -> ASGIApp:
+        deps = replace(self.world.deps, applications={"/graphql": self.face(**settings)})
+        return gateway.build(deps)
+
+    async def ask(
+        self, principal: Principal, query: str, app: ASGIApp | None = None, **variables: Any
+    ) -> dict[str, Any]:
+        """The answer to ``query`` as ``principal``, past the gateway's sign-in."""
+        async with client_of(as_caller(app or self.face(), principal)) as client:
+            answer = await client.post("/graphql", json={"query": query, "variables": variables})
+        assert answer.status_code == 200, answer.text
+        body: dict[str, Any] = answer.json()
+        return body
+
+    async def data(self, principal: Principal, query: str, **variables: Any) -> dict[str, Any]:
+        """The data of an answer without errors."""
+        answer = await self.ask(principal, query, **variables)
+        assert "errors" not in answer, answer["errors"]
+        found: dict[str, Any] = answer["data"]
+        return found
+
+
+@asynccontextmanager
+async def open_graphql(
+    database: TestDatabase, settings: GraphqlSettings | None = None
+) -> AsyncIterator[GraphqlWorld]:
+    async with open_world(database) as world:
+        source = PostgresEventSource(world.database, database.urls.app, FAST)
+        workflows = NoWorkflows()
+        principals: dict[str, Principal] = {}
+
+        async def authenticate(token: str, tenant: str | None) -> Principal:
+            if token in principals:
+                return principals[token]
+            if token.startswith("fake-"):
+                raise Unauthenticated("the membership that this token was issued for has ended")
+            return await world.deps.authenticator.authenticate(token, tenant)
+
+        db, clock, parts = world.database, world.clock, world.deps
+        integration: Any = workflows
+        deps = GraphqlDeps(
+            services=GraphqlServices(
+                audit=parts.audit,
+                cost=CostService(db, clock),
+                events=EventService(source),
+                flags=parts.flags,
+                history=IntegrationHistory(db, integration),
+                integration=IntegrationService(
+                    db, integration, {"bedrock": FakeArtefacts()}, clock
+                ),
+                members=parts.members,
+                prices=PriceService(db, clock),
+                spend=SpendService(db, clock),
+                tenants=parts.tenants,
+            ),
+            authenticate=authenticate,
+            clock=clock,
+            settings=settings or GraphqlSettings(recheck_seconds=0.05, explorer=True),
+        )
+        async with source.running():
+            yield GraphqlWorld(world, deps, source, workflows, principals)
+
+
+def as_caller(app: ASGIApp, principal: Principal) -> ASGIApp:
+    """``app`` as if the gateway had signed ``principal`` in."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        put_caller(scope, Caller(TRACE, principal))
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+@asynccontextmanager
+async def client_of(app: ASGIApp) -> AsyncIterator[httpx2.AsyncClient]:
+    transport = httpx2.ASGITransport(app=app)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://face.test") as client:
+        yield client
+
+
+@asynccontextmanager
+async def served(app: ASGIApp) -> AsyncIterator[str]:
+    """``app`` on a free port of this machine; the address without a scheme."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        app, lifespan="off", log_level="warning", ws="websockets-sansio", access_log=False
+    )
+    server = uvicorn.Server(config)
+    task = create_task(server.serve(sockets=[listening]))
+    try:
+        yield f"127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        listening.close()

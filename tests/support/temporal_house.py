@@ -1,0 +1,73 @@
+"""Workers, client and services on real servers, with queues of their own."""
+
+import secrets
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from temporalio.client import Client
+
+from tensorcost.activities.ingest.bills import BillIngest
+from tensorcost.activities.ingest.pipeline import SpendIngest
+from tensorcost.activities.ingest.prices import PriceBooks
+from tensorcost.activities.integration.ports import Connector, Loaders
+from tensorcost.activities.processes import Processes
+from tensorcost.domain.clock import Clock
+from tensorcost.runtime.embedded.temporal import TemporalAddress
+from tensorcost.storage.session import Database
+from tensorcost.workers.build import WorkerDeps, build
+from tensorcost.workers.plugin import temporal_plugin
+from tensorcost.workers.settings import CodecSettings, WorkerSettings
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class House:
+    """A running product without its faces."""
+
+    client: Client
+    db: Database
+    processes: Processes
+    settings: WorkerSettings
+
+
+@asynccontextmanager
+async def open_house(
+    address: TemporalAddress,
+    db: Database,
+    connector: Connector,
+    *,
+    codec: CodecSettings | None = None,
+    clock: Clock = utc_now,
+    suffix: str | None = None,
+) -> AsyncIterator[House]:
+    """Run both workers until the block ends. A ``suffix`` given again finds the same queues."""
+    settings = WorkerSettings(
+        queue_suffix=f"-{secrets.token_hex(4)}" if suffix is None else suffix,
+        codec=codec,
+        core_drain=timedelta(seconds=5),
+        cloud_drain=timedelta(seconds=5),
+        heartbeat_throttle=timedelta(milliseconds=200),
+    )
+    client = await Client.connect(
+        address.frontend, namespace=address.namespace, plugins=[temporal_plugin(codec)]
+    )
+    with ThreadPoolExecutor(max_workers=8) as threads:
+        deps = WorkerDeps(
+            client=client,
+            db=db,
+            connectors={"bedrock": connector},
+            loaders=Loaders(SpendIngest(db, PriceBooks(db)), BillIngest(db)),
+            threads=threads,
+            clock=clock,
+            settings=settings,
+        )
+        core, cloud = build(deps)
+        async with core, cloud:
+            processes = Processes(client, queue_suffix=settings.queue_suffix)
+            yield House(client, db, processes, settings)
