@@ -1,13 +1,18 @@
-"""Shared by the benchmarks: rounds, medians, and a database of their own."""
+"""Shared by the benchmarks: rounds, CPU of both sides, and a database of their own."""
 
 import statistics
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
+import asyncpg
+import psutil
+
+from tensorcost.domain.ids import TenantId
 from tensorcost.runtime.embedded.postgres import EmbeddedPostgres
 from tensorcost.storage.bootstrap import RolePasswords, RoleUrls, bootstrap_database
 from tensorcost.storage.migrate import upgrade
@@ -23,6 +28,19 @@ class Servers:
     postmaster: int
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of one piece of work: on the clock, and of CPU here and in Postgres."""
+
+    wall: float
+    client: float
+    server: float
+
+    def per(self, rows: int) -> "Spent":
+        """Microseconds a row."""
+        return Spent(*(value / rows * 1e6 for value in (self.wall, self.client, self.server)))
+
+
 @asynccontextmanager
 async def durable_database() -> AsyncIterator[Servers]:
     """A migrated database on a server of its own, with fsync on."""
@@ -35,6 +53,43 @@ async def durable_database() -> AsyncIterator[Servers]:
             yield Servers(urls, address.url("bench"), server.pid)
         finally:
             server.stop()
+
+
+async def make_tenant(servers: Servers) -> TenantId:
+    """A tenant of a made-up name."""
+    tenant = TenantId(uuid4())
+    platform = await asyncpg.connect(servers.urls.platform)
+    try:
+        await platform.execute(
+            "INSERT INTO app.tenant (tenant_id, slug, name, plan) VALUES ($1, $2, 'b', 'growth')",
+            tenant,
+            f"bench-{tenant}"[:40],
+        )
+    finally:
+        await platform.close()
+    return tenant
+
+
+async def spent(servers: Servers, work: Callable[[], Awaitable[object]]) -> Spent:
+    """What one call costs. Postgres' CPU is that of the processes alive before and after."""
+    server, client = server_cpu(servers.postmaster), time.process_time()
+    start = time.perf_counter()
+    await work()
+    wall = time.perf_counter() - start
+    client = time.process_time() - client
+    after = server_cpu(servers.postmaster)
+    return Spent(wall, client, sum(cpu - server.get(pid, 0.0) for pid, cpu in after.items()))
+
+
+def server_cpu(postmaster: int) -> dict[int, float]:
+    """CPU seconds of the postmaster and each of its living processes."""
+    seconds: dict[int, float] = {}
+    root = psutil.Process(postmaster)
+    for process in (root, *root.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds[process.pid] = times.user + times.system
+    return seconds
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:

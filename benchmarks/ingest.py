@@ -1,144 +1,175 @@
 """Durable, de-duplicated, rolled-up ingest against the limit of binary COPY.
 
-L: asyncpg's binary COPY of the same rows as tuples into an UNLOGGED table without index,
-5,000 a batch, one connection. Ours: one object a batch, with its checkpoint, primary key,
-hourly and daily rollups, deltas, cells and event, committed with fsync.
+L: asyncpg's binary COPY of the same facts as tuples of 28 columns into an UNLOGGED table
+without index, 5,000 a batch, one connection. Once with the product's event, its text in
+every row ("wide"), once with our own rows, which hold ids instead ("narrow"; the harder one).
 
-    python -m benchmarks.ingest [--rows 200000]
+Ours: committed with fsync on; object checkpoints, primary key, hourly and daily rollups,
+deltas, cells and the event in the same transaction.
+
+* ``arrow``: from priced Arrow batches, rollups summed in the measured time;
+* ``parsed``: from a parser's columns, pricing and Arrow included, through ``load_objects``;
+* ``one by one``: the same through ``load_object``;
+* ``small``: objects of 200 rows, both ways.
+
+    python -m benchmarks.ingest [--rows 100000] [--rounds 5]
 """
 
 import argparse
 import asyncio
-import random
-from datetime import UTC, datetime, timedelta
-from uuid import UUID, uuid4
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from itertools import count
 
 import asyncpg
 
-from benchmarks.harness import ROUNDS, Servers, durable_database, spread, timed
+from benchmarks.harness import ROUNDS, Servers, Spent, durable_database, make_tenant, spent, spread
+from benchmarks.ingest_rows import COPY_ROWS, START, Limit, chunks, narrow_tuples, wide_tuples
 from tensorcost.activities.ingest.chunks import Prepared, prepare
-from tensorcost.activities.ingest.pipeline import SpendIngest
+from tensorcost.activities.ingest.groups import GROUP_ROWS, Part, Portion, Target
+from tensorcost.activities.ingest.known import KnownDimensions
+from tensorcost.activities.ingest.load import Load
+from tensorcost.activities.ingest.pipeline import SpendIngest, SpendObject
 from tensorcost.activities.ingest.prices import PriceBooks
-from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.spend.facts import Actor, Grain
 from tensorcost.domain.spend.parsed import ParsedSpend
 from tensorcost.storage.engine import make_engine
 from tensorcost.storage.session import Database
-from tensorcost.storage.spend.batches import ObjectRef, Origin
-from tensorcost.storage.spend.events import COLUMNS
+from tensorcost.storage.spend.batches import ObjectRef, Origin, open_objects
+from tensorcost.storage.spend.partitions import ensure_partitions
 from tests.support.prices import store_list_prices
-from tests.support.spend import add_row, dimension
 
-BATCH = 5_000
-START = datetime(2026, 11, 3, tzinfo=UTC)
-DIMENSIONS = [
-    dimension(application=f"app-{n % 8}", team=f"team-{n % 4}", model_id=model)
-    for model in ("anthropic.claude-haiku-4-5-20251001-v1:0",)
-    for n in range(10)
-]
+SMALL_ROWS = 200
+ORIGIN = Origin("bench")
+TARGET = "target >= 0.75"
 
 
-def chunks(rows: int, seed: int) -> list[ParsedSpend]:
-    """Request rows of one day over ten dimensions, each chunk within one hour as objects are."""
-    rng = random.Random(seed)
-    made = []
-    for first in range(0, rows, BATCH):
-        parsed = ParsedSpend(Grain.REQUEST)
-        hour = START + timedelta(hours=(first // BATCH) % 24)
-        for _ in range(min(BATCH, rows - first)):
-            request = str(UUID(int=rng.getrandbits(128), version=4))
-            add_row(
-                parsed,
-                request,
-                hour + timedelta(microseconds=rng.randrange(3_600_000_000)),
-                DIMENSIONS[rng.randrange(10)],
-                Actor(user=f"user-{rng.randrange(20)}"),
-                input_tokens=rng.randrange(5_000),
-                output_tokens=rng.randrange(800),
-                latency_ms=rng.randrange(9_000),
-                prompt_hash=rng.randbytes(16),
-                response_hash=rng.randbytes(16),
-            )
-        made.append(parsed)
-    return made
+class Ours:
+    """The ways in. Each call loads objects of names not used before."""
 
+    def __init__(self, db: Database, tenant: TenantId) -> None:
+        self._db = db
+        self._tenant = tenant
+        self._prices = PriceBooks(db)
+        self._ingest = SpendIngest(db, self._prices)
+        self._known = KnownDimensions()
+        self._names = count()
 
-async def limit(servers: Servers, prepared: list[Prepared]) -> float:
-    """Seconds to COPY the rows as tuples into an unlogged table without index."""
-    connection = await asyncpg.connect(servers.superuser)
-    await connection.execute("DROP TABLE IF EXISTS public.bench_limit")
-    await connection.execute(
-        "CREATE UNLOGGED TABLE public.bench_limit AS SELECT * FROM ai.spend_event WITH NO DATA"
-    )
-    tenant = uuid4()
-    batches = []
-    for chunk in prepared:
-        columns = [column.to_pylist() for column in chunk.load.events.columns]
-        for name in ("event_id", "request_id"):
-            at = COLUMNS.index(name)
-            columns[at] = [UUID(bytes=value) if value else None for value in columns[at]]
-        batches.append([(tenant, *row) for row in zip(*columns, strict=True)])
+    async def prepared(self, made: list[ParsedSpend]) -> list[Prepared]:
+        book = await self._prices.current(self._tenant)
+        return [prepare(parsed, book) for parsed in made]
 
-    async def copy() -> None:
-        for batch in batches:
-            await connection.copy_records_to_table(
-                "bench_limit", schema_name="public", records=batch, columns=["tenant_id", *COLUMNS]
-            )
+    async def arrow(self, prepared: list[Prepared]) -> None:
+        """Groups as ``load_objects`` makes them."""
+        group: list[Part] = []
+        rows = 0
+        for chunk in prepared:
+            ref = self._ref()
+            group.append(Part(Target(ref.key, list, ref, checked=False), chunk))
+            rows += len(chunk.events)
+            if rows >= GROUP_ROWS:
+                await self._load(group)
+                group, rows = [], 0
+        if group:
+            await self._load(group)
 
-    seconds = await timed(copy)
-    await connection.close()
-    return seconds
+    async def together(self, made: list[ParsedSpend]) -> None:
+        objects = [SpendObject(self._ref(), [parsed].copy) for parsed in made]
+        reports = self._ingest.load_objects(self._tenant, ORIGIN, objects)
+        accepted = sum([report.accepted async for report in reports])
+        assert accepted == sum(map(len, made))
 
-
-async def ours(db: Database, tenant: TenantId, made: list[ParsedSpend], run: int) -> float:
-    """Seconds to price and load the chunks, one object each."""
-    ingest = SpendIngest(db, PriceBooks(db))
-    origin = Origin("bench")
-
-    async def load() -> None:
-        for number, parsed in enumerate(made):
-            one = [parsed]
-            report = await ingest.load_object(
-                tenant, origin, ObjectRef(f"{run}/{number}", "1"), one.copy
+    async def one_by_one(self, made: list[ParsedSpend]) -> None:
+        for parsed in made:
+            report = await self._ingest.load_object(
+                self._tenant, ORIGIN, self._ref(), [parsed].copy
             )
             assert report.accepted == len(parsed)
 
-    return await timed(load)
+    async def _load(self, group: list[Part]) -> None:
+        portion = Portion.of(group)
+        targets = [part.target for part in group]
+        async with self._db.tenant(self._tenant) as tx:
+            refs = [target.ref for target in targets if target.ref is not None]
+            opened = await open_objects(tx, ORIGIN, refs)
+            load = Load(tx, opened.batch_id, self._known)
+            await load.add(portion)
+            await load.close(ORIGIN, targets)
+        self._known.remember(self._tenant, load.stored)
+
+    def _ref(self) -> ObjectRef:
+        return ObjectRef(f"object-{next(self._names)}", "1")
 
 
-async def main(rows: int) -> None:
+class Bench:
+    """Rounds of all measures; the first round warms up and does not count."""
+
+    def __init__(self, servers: Servers, ours: Ours, superuser: asyncpg.Connection) -> None:
+        self._servers = servers
+        self._ours = ours
+        self._superuser = superuser
+        self._per_row: dict[str, list[Spent]] = defaultdict(list)
+
+    async def round(self, number: int, rows: int) -> None:
+        ours = self._ours
+        made = [chunks(rows, COPY_ROWS, seed=8 * number + n) for n in range(3)]
+        prepared = await ours.prepared(made[0])
+        wide, narrow = wide_tuples(prepared), narrow_tuples(prepared)
+        few = rows // 10
+        small = [chunks(few, SMALL_ROWS, seed=8 * number + 4 + n) for n in range(2)]
+        wide_limit = await Limit.wide(self._superuser, f"wide_{number}")
+        narrow_limit = await Limit.narrow(self._superuser, f"narrow_{number}")
+        await self._measure("L wide", number, rows, lambda: wide_limit.copy(wide))
+        await self._measure("L narrow", number, rows, lambda: narrow_limit.copy(narrow))
+        await self._measure("arrow", number, rows, lambda: ours.arrow(prepared))
+        await self._measure("parsed", number, rows, lambda: ours.together(made[1]))
+        await self._measure("one by one", number, rows, lambda: ours.one_by_one(made[2]))
+        await self._measure("small", number, few, lambda: ours.together(small[0]))
+        await self._measure("small, one by one", number, few, lambda: ours.one_by_one(small[1]))
+
+    async def _measure(
+        self, name: str, number: int, rows: int, work: Callable[[], Awaitable[None]]
+    ) -> None:
+        used = await spent(self._servers, work)
+        if number:
+            self._per_row[name].append(used.per(rows))
+
+    def show(self) -> None:
+        limits = {name: self._per_row[name] for name in ("L wide", "L narrow")}
+        print(f"{'microseconds a row':20} {'wall':26} {'client CPU':26} {'server CPU':26}")
+        for name, rounds in self._per_row.items():
+            parts = ("wall", "client", "server")
+            figures = [spread([getattr(one, part) for one in rounds]) for part in parts]
+            print(f"{name:20} " + " ".join(f"{figure:26}" for figure in figures))
+        for limit, at_best in limits.items():
+            print(f"\nratio to {limit} ({TARGET})")
+            for name, rounds in self._per_row.items():
+                if name not in limits:
+                    pairs = zip(at_best, rounds, strict=True)
+                    print(f"{name:20} {spread([best.wall / one.wall for best, one in pairs])}")
+        rate = [1e6 / one.wall for one in self._per_row["small"]]
+        print(f"\nrows/s at {SMALL_ROWS} rows an object: {spread(rate)}")
+
+
+async def main(rows: int, rounds: int) -> None:
     async with durable_database() as servers:
-        tenant = TenantId(uuid4())
-        platform = await asyncpg.connect(servers.urls.platform)
-        await platform.execute(
-            "INSERT INTO app.tenant (tenant_id, slug, name, plan) VALUES ($1, 'bench', 'b', "
-            "'growth')",
-            tenant,
-        )
-        await platform.close()
+        tenant = await make_tenant(servers)
         await store_list_prices(servers.urls.platform)
         engine = make_engine(servers.urls.app, application_name="bench")
-        db = Database(engine)
-        book: PriceBook = await PriceBooks(db).current(tenant)
-        ratios, limits, loads = [], [], []
-        for run in range(ROUNDS + 1):
-            made = chunks(rows, seed=run)
-            prepared = [prepare(parsed, book) for parsed in made]
-            one = await limit(servers, prepared)
-            two = await ours(db, tenant, made, run)
-            if run:
-                ratios.append(one / two)
-                limits.append(rows / one)
-                loads.append(rows / two)
+        superuser = await asyncpg.connect(servers.superuser)
+        await ensure_partitions(Database(engine), tenant, [START.date()])
+        bench = Bench(servers, Ours(Database(engine), tenant), superuser)
+        for number in range(rounds + 1):
+            await bench.round(number, rows)
+        await superuser.close()
         await engine.dispose()
-    print(f"rows a round              {rows}")
-    print(f"L, rows/s                 {spread(limits)}")
-    print(f"parsed to committed, rows/s {spread(loads)}")
-    print(f"ratio to L                {spread(ratios)}   target >= 0.75")
+    print(f"{rows} rows a measure, {rounds} rounds")
+    bench.show()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=200_000)
-    asyncio.run(main(parser.parse_args().rows))
+    parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    chosen = parser.parse_args()
+    asyncio.run(main(chosen.rows, chosen.rounds))

@@ -83,7 +83,22 @@ async def test_a_summary_is_exact_and_says_what_is_missing(world: World) -> None
             "tokens": 110,
         }
     ]
-    assert data["freshness"] == []
+
+
+async def test_a_summary_says_how_complete_each_source_is(world: World) -> None:
+    tenant = await world.tenant()
+    today = world.clock().date()
+    await add_uses(world.database, tenant.tenant_id, [Use(at(today, 0), dimension(), USD)])
+    async with api(world, world.token(tenant)) as client:
+        data = await get(client, "summary")
+    assert data["freshness"] == [
+        {
+            "source": "bedrock",
+            "grain": "request",
+            "last_day": today.isoformat(),
+            "complete_through": (today - timedelta(days=1)).isoformat(),
+        }
+    ]
 
 
 async def test_by_source_lists_all_six_and_by_tag_the_unattributed_part(world: World) -> None:

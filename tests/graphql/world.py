@@ -184,7 +184,12 @@ async def served(app: ASGIApp) -> AsyncIterator[str]:
     """``app`` on a free port of this machine; the address without a scheme."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        app, lifespan="off", log_level="warning", ws="websockets-sansio", access_log=False
+        app,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
     )
     server = uvicorn.Server(config)
     task = create_task(server.serve(sockets=[listening]))

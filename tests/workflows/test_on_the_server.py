@@ -5,17 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.client import Client
 
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.integration.contracts import (
     BackfillOutcome,
-    ConnectionKey,
-    OnboardingInput,
     OnboardingOutcome,
     RunReference,
-    ValidateRequest,
-    VALIDATE_UPDATE,
     onboarding_workflow_id,
     sync_workflow_id,
 )

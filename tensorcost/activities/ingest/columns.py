@@ -1,37 +1,39 @@
 """Priced columns to the Arrow batch that storage loads: ids, exact money, one row an event."""
 
-from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from tensorcost.domain.cost.pricing import PricedColumns
+from tensorcost.domain.spend.facts import Actor, Dimension
 from tensorcost.domain.spend.parsed import ParsedSpend
 from tensorcost.storage.spend.events import EVENT_SCHEMA
 
 _UUID_TEXT = 36
 
 
-@dataclass(frozen=True, slots=True)
-class LoadBatch:
-    """Events ready to load, all but the batch id, which the load itself assigns."""
-
-    events: pa.RecordBatch
-    parsed: ParsedSpend
-    """Kept for its dimensions, actors and the native ids of rows in conflict."""
-
-    def with_batch_id(self, batch_id: int) -> pa.RecordBatch:
-        """The batch as the table wants it."""
-        index = EVENT_SCHEMA.get_field_index("batch_id")
-        column = pa.array(np.full(self.events.num_rows, batch_id, dtype=np.int64))
-        return self.events.set_column(index, EVENT_SCHEMA.field(index), column)
+# Hashing the same combination chunk after chunk costs more than pricing small objects.
+_dimension_id: Final = lru_cache(maxsize=65_536)(Dimension.stable_id)
+_actor_id: Final = lru_cache(maxsize=65_536)(Actor.stable_id)
 
 
-def to_load_batch(parsed: ParsedSpend, priced: PricedColumns) -> LoadBatch:
-    """Build the Arrow columns. Lengths of ``parsed`` and ``priced`` must agree."""
-    dims = np.array([d.stable_id() for d in parsed.dimensions], dtype=np.int64)
-    actors = np.array([a.stable_id() for a in parsed.actors], dtype=np.int64)
+def with_batch_id(events: pa.RecordBatch, batch_id: int) -> pa.RecordBatch:
+    """The batch as the table wants it."""
+    index = EVENT_SCHEMA.get_field_index("batch_id")
+    column = pa.array(np.full(events.num_rows, batch_id, dtype=np.int64))
+    return events.set_column(index, EVENT_SCHEMA.field(index), column)
+
+
+def to_events(parsed: ParsedSpend, priced: PricedColumns) -> pa.RecordBatch:
+    """Build the Arrow columns, all but the batch id, which the load itself assigns.
+
+    Lengths of ``parsed`` and ``priced`` must agree.
+    """
+    dims = np.array([_dimension_id(d) for d in parsed.dimensions], dtype=np.int64)
+    actors = np.array([_actor_id(a) for a in parsed.actors], dtype=np.int64)
     rows = len(parsed)
     unpriced = ~priced.priced
     request_ids, request_refs = _split_request_ids(parsed.request_id)
@@ -66,7 +68,7 @@ def to_load_batch(parsed: ParsedSpend, priced: PricedColumns) -> LoadBatch:
         pa.array(parsed.response_hash, pa.binary(16)),
         pa.array(parsed.prefix_hashes, pa.binary()),
     ]
-    return LoadBatch(pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA), parsed)
+    return pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA)
 
 
 def event_ids(parsed: ParsedSpend) -> list[bytes]:

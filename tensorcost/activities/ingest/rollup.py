@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tensorcost.storage.spend.rollups import MEASURES, HourlyRows
 
-_KEY: Final = ["dim_id", "actor_id", "grain"]
+_KEY: Final = ["hour", "dim_id", "actor_id", "grain"]
 _TOKENS: Final = (
     "input_tokens",
     "cached_tokens",
@@ -18,7 +18,9 @@ _TOKENS: Final = (
 )
 _NEEDED: Final = [
     "ts",
-    *_KEY,
+    "dim_id",
+    "actor_id",
+    "grain",
     "requests",
     *_TOKENS,
     "quantity_micro",
@@ -28,22 +30,29 @@ _NEEDED: Final = [
 ]
 
 
+def sum_by_hour(
+    batches: Sequence[pa.RecordBatch], *, keep: Sequence[bool] | None = None, sign: int = 1
+) -> pl.DataFrame:
+    """Sums of the rows (those where ``keep`` is true) per ``_KEY``, times ``sign``."""
+    if not batches:
+        return _EMPTY
+    frame = pl.from_arrow(pa.Table.from_batches(batches).select(_NEEDED))
+    assert isinstance(frame, pl.DataFrame)
+    if keep is not None:
+        frame = frame.filter(pl.Series(keep, dtype=pl.Boolean))
+    return _summed(frame, sign) if frame.height else _EMPTY
+
+
 class Rollup:
-    """Accumulates hourly sums over the chunks of one load; memory goes by keys, not rows."""
+    """Accumulates hourly sums over the portions of one load; memory goes by keys, not rows."""
 
     def __init__(self) -> None:
         self._parts: list[pl.DataFrame] = []
 
-    def add(
-        self, events: pa.RecordBatch, keep: Sequence[bool] | None = None, sign: int = 1
-    ) -> None:
-        """Add the rows of ``events`` (those where ``keep`` is true), times ``sign``."""
-        frame = pl.from_arrow(pa.Table.from_batches([events]).select(_NEEDED))
-        assert isinstance(frame, pl.DataFrame)
-        if keep is not None:
-            frame = frame.filter(pl.Series(keep, dtype=pl.Boolean))
-        if frame.height:
-            self._parts.append(_sum_by_hour(frame, sign))
+    def add(self, sums: pl.DataFrame) -> None:
+        """Add what ``sum_by_hour`` gave."""
+        if sums.height:
+            self._parts.append(sums)
         if len(self._parts) > 32:
             self._parts = [_merge(pl.concat(self._parts))]
 
@@ -66,13 +75,13 @@ class Rollup:
         return self._parts[0]
 
 
-def _sum_by_hour(frame: pl.DataFrame, sign: int) -> pl.DataFrame:
+def _summed(frame: pl.DataFrame, sign: int) -> pl.DataFrame:
     unpriced = pl.col("cost_nano").is_null()
     tokens = sum((pl.col(name) for name in _TOKENS), start=pl.lit(0, dtype=pl.Int64))
-    summed = (
+    sums = (
         frame.lazy()
         .with_columns(pl.col("ts").dt.truncate("1h").alias("hour"))
-        .group_by("hour", *_KEY)
+        .group_by(_KEY)
         .agg(
             pl.col("requests").sum(),
             *(pl.col(name).sum() for name in _TOKENS),
@@ -90,12 +99,12 @@ def _sum_by_hour(frame: pl.DataFrame, sign: int) -> pl.DataFrame:
         .collect()
     )
     if sign == 1:
-        return summed
-    return summed.with_columns([pl.col(name) * sign for name in MEASURES])
+        return sums
+    return sums.with_columns([pl.col(name) * sign for name in MEASURES])
 
 
 def _merge(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.group_by("hour", *_KEY).agg([pl.col(name).sum() for name in MEASURES])
+    return frame.group_by(_KEY).agg([pl.col(name).sum() for name in MEASURES])
 
 
 _EMPTY: Final = pl.DataFrame(

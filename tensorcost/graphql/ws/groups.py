@@ -43,6 +43,10 @@ class Member:
         self._position: int | None = None
         self.ended = False
 
+    async def room(self) -> None:
+        """Wait until the reader has taken enough."""
+        await self._lane.room()
+
     def offer(self, payload: str, position: int | None) -> None:
         """Queue an answer. A reader too far behind is ended with the cursor to resume after."""
         if self.ended:
@@ -68,6 +72,7 @@ class Member:
 
 @dataclass(slots=True)
 class _Group:
+    shared: bool
     members: list[Member] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
 
@@ -83,10 +88,11 @@ class Groups:
         self, member: Member, request: Request, admitted: Admitted, context: GraphqlContext
     ) -> "Seat":
         """Start or join the stream that ``request`` asks for; leave with the seat."""
-        key = _key(request, admitted, context)
+        shared = _is_shared(admitted)
+        key = _key(request, context) if shared else object()
         group = self._groups.get(key)
         if group is None:
-            group = self._groups[key] = _Group()
+            group = self._groups[key] = _Group(shared)
             group.task = asyncio.create_task(
                 self._run(key, group, admitted, context), name="graphql-stream"
             )
@@ -138,6 +144,9 @@ class Groups:
         async with aclosing(cast("_Closable", source)) as results:
             async for result in results:
                 payload = self._engine.encode(result, context.trace_id).decode()
+                if not group.shared:
+                    # Nobody else waits: a replay goes at its reader's pace.
+                    await group.members[0].room()
                 for member in group.members:
                     member.offer(payload, context.position)
                 group.members = [member for member in group.members if not member.ended]
@@ -164,9 +173,7 @@ class Seat:
         self._groups.leave(self._key, self._group, self.member)
 
 
-def _key(request: Request, admitted: Admitted, context: GraphqlContext) -> object:
-    if not _is_shared(admitted):
-        return object()
+def _key(request: Request, context: GraphqlContext) -> object:
     principal = context.principal
     variables = orjson.dumps(request.variables, option=orjson.OPT_SORT_KEYS)
     return (

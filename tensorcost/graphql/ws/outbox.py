@@ -24,7 +24,7 @@ class Outbox:
         if self._control >= _MAX_CONTROL:
             raise SocketClosed(Close.BAD_MESSAGE, "answers are not being read")
         self._control += 1
-        self._append(orjson.dumps(message).decode(), None)
+        self.append(orjson.dumps(message).decode(), None)
 
     def lane(self, limit: int) -> "Lane":
         """A stream's own share of the socket."""
@@ -39,10 +39,11 @@ class Outbox:
         if lane is None:
             self._control -= 1
         else:
-            lane.waiting -= 1
+            lane.taken()
         return text
 
-    def _append(self, text: str, lane: "Lane | None") -> None:
+    def append(self, text: str, lane: "Lane | None") -> None:
+        """Queue a frame, of a stream or of none."""
         self._frames.append((text, lane))
         self._ready.set()
 
@@ -53,16 +54,28 @@ class Lane:
     def __init__(self, outbox: Outbox, limit: int) -> None:
         self._outbox = outbox
         self._limit = limit
-        self.waiting = 0
+        self._waiting = 0
+        self._room = asyncio.Event()
+
+    async def room(self) -> None:
+        """Wait until a frame fits."""
+        while self._waiting >= self._limit:
+            self._room.clear()
+            await self._room.wait()
 
     def offer(self, text: str) -> bool:
         """Queue a frame; False when the reader is too far behind."""
-        if self.waiting >= self._limit:
+        if self._waiting >= self._limit:
             return False
         self.last(text)
         return True
 
     def last(self, text: str) -> None:
         """Queue the frame that ends the stream."""
-        self.waiting += 1
-        self._outbox._append(text, self)
+        self._waiting += 1
+        self._outbox.append(text, self)
+
+    def taken(self) -> None:
+        """One frame has left."""
+        self._waiting -= 1
+        self._room.set()

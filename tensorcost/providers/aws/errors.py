@@ -69,6 +69,7 @@ _BY_CODE: Final = (
     (_NOT_FOUND, ErrorKind.NOT_FOUND),
     (_WRONG_REGION, ErrorKind.WRONG_REGION),
     (_INVALID, ErrorKind.INVALID),
+    (frozenset({"PreconditionFailed", "412"}), ErrorKind.CHANGED),
 )
 _BY_CLASS: Final = (
     (
@@ -94,7 +95,9 @@ _BY_CLASS: Final = (
     ),
     ((boto.ParamValidationError,), ErrorKind.INVALID),
 )
-_TRANSIENT: Final = frozenset({ErrorKind.NETWORK, ErrorKind.THROTTLED, ErrorKind.SERVER})
+_TRANSIENT: Final = frozenset(
+    {ErrorKind.NETWORK, ErrorKind.THROTTLED, ErrorKind.SERVER, ErrorKind.CHANGED}
+)
 
 
 class ProviderError(DomainError):

@@ -7,7 +7,7 @@ row of the file: ``line_offset`` keeps parts of one delivery apart.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from tensorcost.domain.spend.bill import ParsedBill
 from tensorcost.domain.spend.limits import RejectReason, TimeBounds
@@ -36,7 +36,7 @@ class BillParse:
     line_offset: int = 0
 
 
-def parse_parquet(file: BinaryIO, parse: BillParse) -> Iterator[ParsedBill]:
+def parse_parquet(file: IO[bytes], parse: BillParse) -> Iterator[ParsedBill]:
     """Lines of a seekable Parquet part, batch by batch, the folded ones last."""
     return _parse(lambda: read_parquet(file), parse)
 
@@ -47,7 +47,7 @@ def parse_csv(chunks: Iterable[bytes], parse: BillParse) -> Iterator[ParsedBill]
 
 
 def parse_bill_file(
-    file: BinaryIO, parse: BillParse, *, chunk_size: int = 1 << 18
+    file: IO[bytes], parse: BillParse, *, chunk_size: int = 1 << 18
 ) -> Iterator[ParsedBill]:
     """Lines of a bare file, told apart by its first bytes; CUR 2.0 or legacy, no manifest."""
     head = file.read(len(_PARQUET_MAGIC))

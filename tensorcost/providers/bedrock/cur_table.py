@@ -8,7 +8,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
@@ -64,7 +64,7 @@ class Rows:
         return [] if cells is None else read_map(cells[index].as_py())
 
 
-def read_parquet(file: BinaryIO) -> Iterator[Rows]:
+def read_parquet(file: IO[bytes]) -> Iterator[Rows]:
     """Rows of a seekable Parquet file. Raises UnreadableFile for one that is half written."""
     try:
         source = pq.ParquetFile(file)
@@ -80,6 +80,8 @@ def read_csv(chunks: Iterable[bytes]) -> Iterator[Rows]:
     """Rows of a CSV stream, gzip or plain. Raises UnreadableFile at a tear, after its rows."""
     stream = _Stream(chunks)
     header = stream.peek_line(_HEADER_LIMIT)
+    if stream.problem and not header:
+        raise UnreadableFile(stream.problem)
     names = next(csv.reader([header.decode("utf-8-sig", "replace")]), [])
     chosen = choose_columns(names)
     _require(chosen)

@@ -31,23 +31,16 @@ from tensorcost.storage.cost_queries.sources import (
 from tensorcost.storage.session import TenantTx
 
 _USAGE: Final = """
-    WITH finest AS ({cells}),
-    summed AS (
-        SELECT s.dim_id, s.grain, CASE WHEN s.grain = 2 THEN s.day END AS day,
-               {bucket} AS bucket, {actor_id} AS actor_id, {by_agent} AS by_agent, {sums}
-        FROM ({rows}) s
-        WHERE true{only_actor}
-        GROUP BY 1, 2, 3, 4, 5, 6
-    )
-    SELECT {keys}s.bucket, s.grain::int AS grain,
-           CASE WHEN s.grain = 1 OR f.grain IS DISTINCT FROM 1 THEN 'counted'
-                ELSE 'finer_grain' END AS verdict,
+    WITH finest AS ({cells})
+    SELECT {keys}{bucket} AS bucket, s.grain::int AS grain,
+           CASE WHEN f.cell_id IS NULL THEN 'counted' ELSE 'finer_grain' END AS verdict,
            'USD' AS currency, {sums}
-    FROM summed s
+    FROM ({rows}) s
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
     {actor_join}
-    LEFT JOIN finest f ON s.grain = 2 AND f.day = s.day AND f.cell_id = d.cell_id
-    WHERE true{only_dimension}
+    LEFT JOIN finest f
+        ON s.grain = 2 AND f.grain = 1 AND f.day = s.day AND f.cell_id = d.cell_id
+    WHERE true{only_actor}{only_dimension}
     GROUP BY {positions}
 """
 _ACTOR_JOIN: Final = "LEFT JOIN ai.actor a ON a.tenant_id = :tenant AND a.actor_id = s.actor_id"
@@ -113,8 +106,6 @@ def statement(query: CostQuery, params: dict[str, Any]) -> str:
     usage = _USAGE.format(
         cells=finest_cells(query),
         bucket=_BUCKETS[query.step],
-        actor_id=grouping.actor_id,
-        by_agent=grouping.by_agent,
         sums=SUMS,
         rows=rollup_rows(query, params),
         only_actor=actor_filter("s", query.filter, params),

@@ -5,6 +5,10 @@ from typing import Any, Final
 
 from tensorcost.domain.cost.query import ACTORS, CostQuery, GroupBy, SpendFilter
 
+_BY_AGENT: Final = (
+    "actor_id IN (SELECT actor_id FROM ai.actor WHERE tenant_id = :tenant "
+    "AND (agent <> '' OR workflow <> ''))"
+)
 _GROUP_COLUMNS: Final[dict[GroupBy, str]] = {
     GroupBy.SOURCE: "d.source",
     GroupBy.PROVIDER: "d.provider",
@@ -23,7 +27,7 @@ _GROUP_COLUMNS: Final[dict[GroupBy, str]] = {
     GroupBy.AGENT: "coalesce(a.agent, '')",
     GroupBy.WORKFLOW: "coalesce(a.workflow, '')",
     GroupBy.WORKLOAD: "CASE WHEN d.source = 'gpu_agent' THEN 'gpu' "
-    "WHEN s.by_agent THEN 'agent' ELSE 'inference' END",
+    f"WHEN s.{_BY_AGENT} THEN 'agent' ELSE 'inference' END",
 }
 _BILL_COLUMNS: Final[dict[GroupBy, str]] = {
     **_GROUP_COLUMNS,
@@ -48,33 +52,23 @@ _ACTOR_FILTERS: Final[dict[str, str]] = {
     "agent": "agent",
     "workflow": "workflow",
 }
-_BY_AGENT: Final = (
-    "actor_id IN (SELECT actor_id FROM ai.actor WHERE tenant_id = :tenant "
-    "AND (agent <> '' OR workflow <> ''))"
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """The key columns of usage rows and of bill lines, and what the sums must keep apart."""
+    """The key columns of usage rows and of bill lines; each ends with a comma."""
 
     usage_keys: str
     bill_keys: str
-    actor_id: str
-    by_agent: str
     joins_actor: bool
 
 
 def grouping_of(query: CostQuery) -> Grouping:
-    """Actors are kept apart only where the question asks for them."""
-    by_actor = any(group in ACTORS for group in query.group_by)
-    by_workload = GroupBy.WORKLOAD in query.group_by
+    """Actors are joined only where the question asks for them."""
     return Grouping(
         usage_keys=_keys(_GROUP_COLUMNS, query.group_by),
         bill_keys=_keys(_BILL_COLUMNS, query.group_by),
-        actor_id="s.actor_id" if by_actor else "NULL::bigint",
-        by_agent=f"s.{_BY_AGENT}" if by_workload else "NULL::boolean",
-        joins_actor=by_actor,
+        joins_actor=any(group in ACTORS for group in query.group_by),
     )
 
 

@@ -23,18 +23,14 @@ _PRICED_BY: Final = (
     "d.modality, d.context_bucket"
 )
 _UNPRICED: Final = """
-    WITH finest AS ({cells}),
-    summed AS (
-        SELECT s.dim_id, s.grain, s.day, {sums}
-        FROM ({rows}) s
-        WHERE (s.unpriced_requests > 0 OR s.unpriced_tokens > 0){only_actor}
-        GROUP BY 1, 2, 3
-    )
+    WITH finest AS ({cells})
     SELECT {priced_by}, max(s.day) AS last_day, {sums}
-    FROM summed s
+    FROM ({rows}) s
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
-    LEFT JOIN finest f ON s.grain = 2 AND f.day = s.day AND f.cell_id = d.cell_id
-    WHERE (s.grain = 1 OR f.grain IS DISTINCT FROM 1){only_dimension}
+    LEFT JOIN finest f
+        ON s.grain = 2 AND f.grain = 1 AND f.day = s.day AND f.cell_id = d.cell_id
+    WHERE (s.unpriced_requests > 0 OR s.unpriced_tokens > 0)
+      AND f.cell_id IS NULL{only_actor}{only_dimension}
     GROUP BY {priced_by}
 """
 

@@ -1,23 +1,44 @@
 """Ingest batches and the checkpoint of each object: present means done (at most once)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from tensorcost.storage.session import TenantTx
 
-_OPEN_OBJECT = """
+_WANTED = """
+    unnest(CAST(:keys AS text[]), CAST(:etags AS text[])) AS w (object_key, etag)
+"""
+_LOADED = f"""
+    SELECT object_key, etag, rows_accepted, rows_duplicate, rows_rejected
+    FROM ai.ingest_object JOIN {_WANTED} USING (object_key, etag)
+    WHERE tenant_id = :tenant AND origin = :origin
+"""
+_OPEN_OBJECTS = f"""
     WITH batch AS (
         INSERT INTO ai.ingest_batch (tenant_id, connection_id, run_id, origin)
-        SELECT :tenant, :connection, :run, :origin
-        WHERE NOT EXISTS (
-            SELECT FROM ai.ingest_object WHERE tenant_id = :tenant AND origin = :origin
-                AND object_key = :key AND etag = :etag)
-        RETURNING batch_id
+        VALUES (:tenant, :connection, :run, :origin) RETURNING batch_id
+    ), opened AS (
+        INSERT INTO ai.ingest_object (tenant_id, origin, object_key, etag, batch_id)
+        SELECT :tenant, :origin, object_key, etag, batch_id FROM {_WANTED}, batch
+        ORDER BY object_key, etag
+        ON CONFLICT DO NOTHING
+        RETURNING object_key, etag
     )
-    INSERT INTO ai.ingest_object (tenant_id, origin, object_key, etag, batch_id)
-    SELECT :tenant, :origin, :key, :etag, batch_id FROM batch
-    ON CONFLICT DO NOTHING
-    RETURNING batch_id
+    SELECT batch_id, object_key, etag FROM batch LEFT JOIN opened ON true
+"""
+_CLOSE_BATCH = """
+    WITH batch AS (
+        UPDATE ai.ingest_batch SET rows_accepted = :accepted
+        WHERE tenant_id = :tenant AND batch_id = :batch
+    )
+    UPDATE ai.ingest_object o SET rows_accepted = c.accepted, rows_duplicate = c.duplicate,
+        rows_rejected = c.rejected
+    FROM unnest(CAST(:keys AS text[]), CAST(:etags AS text[]), CAST(:a AS bigint[]),
+        CAST(:d AS bigint[]), CAST(:r AS bigint[]))
+        AS c (object_key, etag, accepted, duplicate, rejected)
+    WHERE o.tenant_id = :tenant AND o.origin = :origin
+        AND o.object_key = c.object_key AND o.etag = c.etag
 """
 
 
@@ -46,33 +67,36 @@ class Counts:
     rejected: int = 0
 
 
-async def loaded_counts(tx: TenantTx, origin: Origin, ref: ObjectRef) -> Counts | None:
-    """What loading the object did, or None when it was not loaded yet."""
-    row = await tx.first(
-        "SELECT rows_accepted, rows_duplicate, rows_rejected FROM ai.ingest_object "
-        "WHERE tenant_id = :tenant AND origin = :origin AND object_key = :key AND etag = :etag",
-        tenant=tx.tenant_id,
-        origin=origin.name,
-        key=ref.key,
-        etag=ref.etag,
-    )
-    if row is None:
-        return None
-    return Counts(row.rows_accepted, row.rows_duplicate, row.rows_rejected)
+@dataclass(frozen=True, slots=True)
+class Opened:
+    batch_id: int
+    refs: frozenset[ObjectRef]
+    """The objects checked in now; the others were loaded before."""
 
 
-async def open_object(tx: TenantTx, origin: Origin, ref: ObjectRef) -> int | None:
-    """Check the object in and return its new batch, or None when it was loaded before."""
-    found: int | None = await tx.scalar(
-        _OPEN_OBJECT,
-        tenant=tx.tenant_id,
+async def loaded_counts(
+    tx: TenantTx, origin: Origin, refs: Sequence[ObjectRef]
+) -> dict[ObjectRef, Counts]:
+    """What loading each object did; those not loaded yet are left out."""
+    rows = await tx.all(_LOADED, **_objects(tx, origin, refs))
+    return {
+        ObjectRef(row.object_key, row.etag): Counts(
+            row.rows_accepted, row.rows_duplicate, row.rows_rejected
+        )
+        for row in rows
+    }
+
+
+async def open_objects(tx: TenantTx, origin: Origin, refs: Sequence[ObjectRef]) -> Opened:
+    """Check the objects in under one new batch. Waits for a load of the same object."""
+    rows = await tx.all(
+        _OPEN_OBJECTS,
+        **_objects(tx, origin, refs),
         connection=origin.connection_id,
         run=origin.run_id,
-        origin=origin.name,
-        key=ref.key,
-        etag=ref.etag,
     )
-    return found
+    opened = (ObjectRef(row.object_key, row.etag) for row in rows if row.object_key is not None)
+    return Opened(rows[0].batch_id, frozenset(opened))
 
 
 async def open_batch(tx: TenantTx, origin: Origin) -> int:
@@ -89,21 +113,28 @@ async def open_batch(tx: TenantTx, origin: Origin) -> int:
 
 
 async def close_batch(
-    tx: TenantTx, batch_id: int, counts: Counts, origin: Origin, ref: ObjectRef | None
+    tx: TenantTx,
+    batch_id: int,
+    accepted: int,
+    origin: Origin,
+    counts: Mapping[ObjectRef, Counts],
 ) -> None:
-    """Write the batch's row counts, and the object's where there is one."""
+    """Write the batch's row count, and the counts of its objects."""
     await tx.run(
-        "WITH batch AS (UPDATE ai.ingest_batch SET rows_accepted = :a "
-        "WHERE tenant_id = :tenant AND batch_id = :batch) "
-        "UPDATE ai.ingest_object SET rows_accepted = :a, rows_duplicate = :d, "
-        "rows_rejected = :r WHERE tenant_id = :tenant AND origin = :origin "
-        "AND object_key = :key AND etag = :etag",
-        a=counts.accepted,
-        d=counts.duplicate,
-        r=counts.rejected,
-        tenant=tx.tenant_id,
+        _CLOSE_BATCH,
+        **_objects(tx, origin, list(counts)),
         batch=batch_id,
-        origin=origin.name,
-        key="" if ref is None else ref.key,
-        etag="" if ref is None else ref.etag,
+        accepted=accepted,
+        a=[count.accepted for count in counts.values()],
+        d=[count.duplicate for count in counts.values()],
+        r=[count.rejected for count in counts.values()],
     )
+
+
+def _objects(tx: TenantTx, origin: Origin, refs: Sequence[ObjectRef]) -> dict[str, object]:
+    return {
+        "tenant": tx.tenant_id,
+        "origin": origin.name,
+        "keys": [ref.key for ref in refs],
+        "etags": [ref.etag for ref in refs],
+    }

@@ -5,7 +5,7 @@ nothing else, and which cannot name a tenant: ``tenant_id`` comes from the colum
 that is from the transaction's own setting (``performance.md`` section 1).
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,6 +48,7 @@ EVENT_SCHEMA: Final = pa.schema(
     ]
 )
 COLUMNS: Final = tuple(EVENT_SCHEMA.names)
+_SLICE_ROWS: Final = 1_000
 _COLUMN_LIST: Final = ", ".join(COLUMNS)
 CONTENT: Final = (
     "requests",
@@ -86,12 +87,12 @@ class Staged:
     conflicts: frozenset[bytes]
 
 
-async def copy_events(tx: TenantTx, batch: pa.RecordBatch) -> bool:
-    """COPY ``batch`` straight in. False when a row was there already: nothing was written."""
+async def copy_events(tx: TenantTx, batches: Sequence[pa.RecordBatch]) -> bool:
+    """COPY ``batches`` straight in. False when a row was there already: nothing was written."""
     driver = await tx.driver()
     await driver.execute("SAVEPOINT fresh_rows; SET LOCAL ROLE tc_copy")
     try:
-        await copy_batch(driver, "spend_event", batch, schema="ai")
+        await copy_batches(driver, "spend_event", batches, schema="ai")
     except asyncpg.UniqueViolationError:
         await driver.execute("ROLLBACK TO SAVEPOINT fresh_rows")
         return False
@@ -104,7 +105,7 @@ async def stage_events(tx: TenantTx, batch: pa.RecordBatch) -> Staged:
     driver = await tx.driver()
     await driver.execute(_MAKE_STAGE)
     await driver.execute("DELETE FROM spend_stage")
-    await copy_batch(driver, "spend_stage", batch)
+    await copy_batches(driver, "spend_stage", [batch])
     accepted = frozenset(row[0].bytes for row in await driver.fetch(_FROM_STAGE))
     conflicts: frozenset[bytes] = frozenset()
     if len(accepted) < batch.num_rows:
@@ -113,17 +114,26 @@ async def stage_events(tx: TenantTx, batch: pa.RecordBatch) -> Staged:
     return Staged(accepted=accepted, conflicts=conflicts)
 
 
-async def copy_batch(
-    driver: asyncpg.Connection, table: str, batch: pa.RecordBatch, *, schema: str | None = None
+async def copy_batches(
+    driver: asyncpg.Connection,
+    table: str,
+    batches: Sequence[pa.RecordBatch],
+    *,
+    schema: str | None = None,
 ) -> None:
-    """Binary COPY of an Arrow batch into ``table``, inside the driver's open transaction."""
-    encoder = pgpq.ArrowToPostgresBinaryEncoder(batch.schema)
+    """One binary COPY of Arrow batches into ``table``, inside the driver's open transaction.
+
+    Encoded a slice at a time, so that Postgres stores one while the next is encoded.
+    """
+    encoder = pgpq.ArrowToPostgresBinaryEncoder(EVENT_SCHEMA)
 
     async def encoded() -> AsyncIterator[bytes]:
         yield encoder.write_header()
-        yield encoder.write_batch(batch)
+        for batch in batches:
+            for start in range(0, batch.num_rows, _SLICE_ROWS):
+                yield encoder.write_batch(batch.slice(start, _SLICE_ROWS))
         yield encoder.finish()
 
     await driver.copy_to_table(
-        table, schema_name=schema, source=encoded(), columns=batch.schema.names, format="binary"
+        table, schema_name=schema, source=encoded(), columns=COLUMNS, format="binary"
     )

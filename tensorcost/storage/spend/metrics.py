@@ -6,7 +6,7 @@ from typing import Final
 import pyarrow as pa
 
 from tensorcost.storage.session import TenantTx
-from tensorcost.storage.spend.events import COLUMNS, CONTENT, EVENT_SCHEMA, copy_batch
+from tensorcost.storage.spend.events import COLUMNS, CONTENT, EVENT_SCHEMA, copy_batches
 
 _KEY: Final = ("ts", "event_id")
 _CHANGING: Final = tuple(name for name in COLUMNS if name not in _KEY)
@@ -47,7 +47,7 @@ async def upsert_metrics(tx: TenantTx, events: pa.RecordBatch) -> Upserted:
     )
     await driver.execute(_STAGE)
     await driver.execute("DELETE FROM metric_stage")
-    await copy_batch(driver, "metric_stage", events)
+    await copy_batches(driver, "metric_stage", [events])
     before = await driver.fetch(_OLD, tx.tenant_id)
     written = frozenset(row[0].bytes for row in await driver.fetch(_UPSERT))
     old = [

@@ -10,14 +10,19 @@ AHEAD = timedelta(days=35)
 
 
 async def ensure_partitions(db: Database, tenant_id: TenantId, days: Iterable[date]) -> int:
-    """Make the missing partitions in transactions of their own; how many were made.
+    """Make the missing partitions in a transaction of their own; how many were made.
 
     Apart from the load, so that the short lock of attaching is never held while loading.
     """
-    made = 0
-    for day in sorted(set(days)):
-        async with db.tenant(tenant_id) as tx:
-            made += bool(await tx.scalar("SELECT ai.ensure_spend_partition(:day)", day=day))
+    wanted = sorted(set(days))
+    if not wanted:
+        return 0
+    async with db.tenant(tenant_id) as tx:
+        made: int = await tx.scalar(
+            "SELECT count(*) FILTER (WHERE ai.ensure_spend_partition(day)) "
+            "FROM unnest(CAST(:days AS date[])) AS day",
+            days=wanted,
+        )
     return made
 
 

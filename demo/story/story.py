@@ -1,0 +1,174 @@
+"""The stages, in the order in which a new user lives them."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from demo.story import compare, connecting, questions, tenancy
+from demo.story.api import Session, SignIn, open_session
+from demo.story.board import Board, StageFailed
+from demo.story.commands import TENSORCOST, tensorcost_json
+from demo.story.crew import Crew, Role
+from demo.story.report import Findings, count_rows
+from demo.story.settings import Options, cloud_env, product_env
+from demo.story.worlds import prepare_world
+from demo.world.spec import World
+from tensorcost.runtime.embedded.ports import free_ports
+from tensorcost.runtime.local import Addresses, servers
+from tensorcost.runtime.settings import Settings
+
+PRICE_SOURCE = "Northwind price list"
+_BILL = "cost_and_usage_report"
+
+
+class Story:
+    """One telling. ``stack`` ends what it starts, the last first."""
+
+    def __init__(
+        self, options: Options, board: Board, found: Findings, crew: Crew, stack: AsyncExitStack
+    ) -> None:
+        self._options, self._board, self._found = options, board, found
+        self._crew, self._stack = crew, stack
+        self._env = product_env(options)
+        self._memory = tenancy.Memory(options.home)
+
+    async def play(self) -> None:
+        """Every stage; raises at the first that does not hold."""
+        self._addresses = await self._servers()
+        world = await self._world()
+        endpoint = await self._cloud(world)
+        await self._prices(world)
+        sign_in = await self._tenant()
+        url = await self._processes(world, endpoint)
+        self._session = await self._enter(url, sign_in)
+        await self._connect(world)
+        await self._backfill()
+        await self._answers(world)
+        await self._findings(world)
+
+    async def stay(self) -> None:
+        """Show the way in, and serve until interrupted."""
+        await self._session.log_in()
+        where, who = self._session, self._session.sign_in
+        console = self._board.console
+        console.rule("Look around (Ctrl-C ends everything)", style="dim")
+        for name, text in (
+            ("GraphQL explorer", f"{where.url}/graphql"),
+            ("REST docs", f"{where.url}/docs"),
+            ("Temporal UI", self._addresses.temporal_ui),
+            ("sign in", f"{who.email} / {who.password} / tenant {who.tenant} (fake, local)"),
+            ("token", f"for both, 15 minutes: Bearer {where.token}"),
+            ("another token", another_token(where)),
+        ):
+            self._board.note(f"{name:<17} {text}")
+        await asyncio.Event().wait()
+
+    async def _servers(self) -> Addresses:
+        with self._board.stage("servers", "starting servers") as stage:
+            settings = Settings(home=self._options.home)
+            addresses = await self._stack.enter_async_context(servers(settings, stage.say))
+            self._stack.push_async_callback(self._crew.stop)
+            stage.detail = "PostgreSQL 18, Valkey, Temporal"
+            return addresses
+
+    async def _world(self) -> World:
+        with self._board.stage("world", "building Northwind Robotics") as stage:
+            return await prepare_world(self._options, stage)
+
+    async def _cloud(self, world: World) -> str:
+        with self._board.stage("cloud", "starting the emulated AWS") as stage:
+            (port,) = free_ports(1)
+            endpoint = f"http://127.0.0.1:{port}"
+            argv = [sys.executable, "-m", "demo.aws", "--port", str(port), "--with-parent"]
+            argv += ["--world", world.folder]
+            await self._crew.start(Role("cloud", argv, self._env, f"{endpoint}/__sim/health"))
+            stage.detail = f"STS, S3, CloudWatch, Bedrock, Organizations on {endpoint}"
+            return endpoint
+
+    async def _prices(self, world: World) -> None:
+        with self._board.stage("prices", "importing prices") as stage:
+            found = await tensorcost_json(
+                self._env,
+                *("prices", "import", str(Path(world.folder) / "prices.json")),
+                *("--effective", f"{world.prices_effective:%Y-%m-%d}", "--source", PRICE_SOURCE),
+            )
+            (made,) = found["imports"]
+            told = f"{made['prices']} prices" if made["new"] else "there already"
+            stage.detail = f"{made['source']}, from {made['effective_from']}: {told}"
+
+    async def _tenant(self) -> SignIn:
+        with self._board.stage("tenant", "creating the tenant") as stage:
+            return await tenancy.ensure_tenant(self._memory, self._env, stage)
+
+    async def _processes(self, world: World, endpoint: str) -> str:
+        with self._board.stage("processes", "starting workers and API") as stage:
+            api, core, cloud = free_ports(3)
+            url = f"http://127.0.0.1:{api}"
+            env = self._env | cloud_env(world, endpoint)
+            await self._crew.start(
+                _worker("core", core, env),
+                _worker("cloud", cloud, env),
+                Role("api", (TENSORCOST, "api", "--port", str(api)), env, f"{url}/readyz"),
+            )
+            stage.detail = f"worker core, worker cloud, API on {url}"
+            return url
+
+    async def _enter(self, url: str, sign_in: SignIn) -> Session:
+        with self._board.stage("sign-in", "signing in") as stage:
+            session = await self._stack.enter_async_context(open_session(url, sign_in))
+            await tenancy.enter(session, self._memory, stage)
+            return session
+
+    async def _connect(self, world: World) -> None:
+        session, found = self._session, self._found
+        with self._board.stage("connect", "creating the connection") as stage:
+            connection = await connecting.ensure_connection(session, world, self._board, stage)
+        with self._board.stage("validate", "validating") as stage:
+            await connecting.ensure_valid(session, connection, stage)
+            where = f"{connecting.CONNECTIONS}/{connection['id']}"
+            found.connection = await session.get(where)
+            found.accounts = await session.get(f"{where}/accounts")
+
+    async def _backfill(self) -> None:
+        session, found = self._session, self._found
+        with self._board.stage("backfill", "reading 90 days") as stage:
+            run = await connecting.ensure_backfilled(session, found.connection, stage)
+            found.connection = await session.get(
+                f"{connecting.CONNECTIONS}/{found.connection['id']}"
+            )
+        with self._board.stage("bill", "looking for the bill") as stage:
+            steps = await connecting.steps_of(session, run)
+            found.rows = count_rows(run, steps)
+            months = [step for step in steps if step["source"] == _BILL]
+            if not found.rows["bill"]:
+                raise StageFailed("no bill line was read")
+            stage.detail = f"{found.rows['bill']:,} lines of {len(months)} billing periods"
+
+    async def _answers(self, world: World) -> None:
+        with self._board.stage("answers", "where did the money go?") as stage:
+            window = questions.window_of(world)
+            rest = await questions.ask_rest(self._session, window)
+            graphql = await questions.ask_graphql(self._session, window)
+            self._found.answer = rest
+            stage.detail = compare.check(rest, graphql, compare.read_key(world))
+
+    async def _findings(self, world: World) -> None:
+        with self._board.stage("findings", "reading findings") as stage:
+            where = f"{connecting.CONNECTIONS}/{self._found.connection['id']}"
+            self._found.open = await self._session.all(f"{where}/findings", state="open")
+            stage.detail = compare.check_findings(self._found.open, world)
+
+
+def _worker(queue: str, port: int, env: dict[str, str]) -> Role:
+    argv = (TENSORCOST, "worker", queue, "--probe-port", str(port))
+    return Role(f"worker {queue}", argv, env, f"http://127.0.0.1:{port}/readyz")
+
+
+def another_token(session: Session) -> str:
+    """A command that signs in again."""
+    who = session.sign_in
+    body = f'{{"email":"{who.email}","password":"{who.password}","tenant_id":"{who.tenant}"}}'
+    return f"curl -s {session.url}/v1/auth/login -H 'content-type: application/json' -d '{body}'"

@@ -1,0 +1,145 @@
+"""What one transaction adds under one batch: events, rollups, rejects, counts and the event."""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import pyarrow as pa
+
+from tensorcost.activities.ingest.columns import with_batch_id
+from tensorcost.activities.ingest.groups import Part, Portion, Target
+from tensorcost.activities.ingest.known import Known, KnownDimensions
+from tensorcost.activities.ingest.overlap import deduplicate
+from tensorcost.activities.ingest.rollup import Rollup, sum_by_hour
+from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.events.envelope import NewEvent
+from tensorcost.domain.spend.facts import Grain
+from tensorcost.domain.spend.limits import RejectReason
+from tensorcost.domain.spend.parsed import Reject
+from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.batches import Origin, close_batch
+from tensorcost.storage.spend.events import copy_events, stage_events
+from tensorcost.storage.spend.metrics import upsert_metrics
+from tensorcost.storage.spend.quarantine import quarantine
+from tensorcost.storage.spend.rollups import add_rollups
+from tensorcost.storage.spend.seen import first_seen
+
+
+class Load:
+    """State of a load inside its transaction.
+
+    ``seen`` also passes rows through ``event_seen``: for those whose repeated id may carry
+    another time.
+    """
+
+    def __init__(
+        self, tx: TenantTx, batch_id: int, known: KnownDimensions, *, seen: bool = False
+    ) -> None:
+        self._tx = tx
+        self._batch_id = batch_id
+        self._known = known
+        self._seen = seen
+        self._rollup = Rollup()
+        self.stored: set[Known] = set()
+        """Dimensions and actors that were stored: certain once the transaction commits."""
+
+    async def add(self, portion: Portion) -> None:
+        """Load a portion: by one COPY where every row is new, else target by target."""
+        parts = portion.parts
+        for target, chunk in parts:
+            target.count(chunk)
+        self.stored |= await self._known.ensure(
+            self._tx,
+            list(dict.fromkeys(chain.from_iterable(part.chunk.dimensions for part in parts))),
+            list(dict.fromkeys(chain.from_iterable(part.chunk.actors for part in parts))),
+        )
+        if await self._copy(portion.straight):
+            self._rollup.add(portion.sums)
+        else:
+            await self._add_apart(portion.straight)
+        for part in portion.checked:
+            await self._add_checked(part)
+
+    async def close(self, origin: Origin, targets: Sequence[Target]) -> None:
+        """Write rejects, rollups and counts, and announce what was accepted."""
+        await quarantine(self._tx, origin, [r for target in targets for r in target.rejects])
+        await add_rollups(self._tx, self._batch_id, self._rollup.rows())
+        accepted = sum(target.report.accepted for target in targets)
+        counts = {target.ref: target.counts() for target in targets if target.ref is not None}
+        await close_batch(self._tx, self._batch_id, accepted, origin, counts)
+        for target in targets:
+            target.report.batch_ids.append(self._batch_id)
+        if accepted:
+            data = {"origin": origin.name, "batch": self._batch_id, "accepted": accepted}
+            self._tx.emit(NewEvent(EventType.COST_UPDATED, data))
+
+    async def _copy(self, parts: Sequence[Part]) -> bool:
+        """The straight road. False when a row was there before: nothing was written."""
+        if not any(len(part.chunk.events) for part in parts):
+            return True
+        if not await copy_events(self._tx, [self._events(part) for part in parts]):
+            return False
+        for target, chunk in parts:
+            target.report.accepted += len(chunk.events)
+        return True
+
+    async def _add_apart(self, parts: Sequence[Part]) -> None:
+        """Find the targets that repeat rows; only those go on by the slow road."""
+        for part in parts:
+            several = len(parts) > 1
+            if several and not part.target.checked and await self._copy([part]):
+                self._rollup.add(sum_by_hour([part.chunk.events]))
+            else:
+                part.target.checked = True
+                await self._add_checked(part)
+
+    async def _add_checked(self, part: Part) -> None:
+        if not len(part.chunk.events):
+            return
+        if part.chunk.grain is Grain.METRIC:
+            await self._upsert(part)
+        else:
+            await self._add_unseen(part)
+
+    async def _add_unseen(self, part: Part) -> None:
+        target, events = part.target, self._events(part)
+        unique = deduplicate(events)
+        fresh = unique.events
+        conflicts: set[bytes] = set()
+        if self._seen:
+            verdict = await first_seen(self._tx, fresh)
+            conflicts |= verdict.conflicts
+            fresh = fresh.filter(pa.array(verdict.fresh, pa.bool_()))
+        staged = await stage_events(self._tx, fresh)
+        conflicts |= staged.conflicts
+        ids = fresh.column("event_id").to_pylist()
+        self._rollup.add(sum_by_hour([fresh], keep=[i in staged.accepted for i in ids]))
+        refused = _conflict_rejects(target.name, [*sorted(conflicts), *unique.conflicts])
+        target.refuse(refused)
+        target.report.accepted += len(staged.accepted)
+        target.report.duplicate += events.num_rows - len(staged.accepted) - len(refused)
+
+    async def _upsert(self, part: Part) -> None:
+        target, events = part.target, self._events(part)
+        unique = deduplicate(events)
+        upserted = await upsert_metrics(self._tx, unique.events)
+        ids = unique.events.column("event_id").to_pylist()
+        self._rollup.add(sum_by_hour([upserted.replaced], sign=-1))
+        self._rollup.add(sum_by_hour([unique.events], keep=[i in upserted.written for i in ids]))
+        target.report.accepted += len(upserted.written)
+        target.report.duplicate += events.num_rows - len(upserted.written)
+
+    def _events(self, part: Part) -> pa.RecordBatch:
+        return with_batch_id(part.chunk.events, self._batch_id)
+
+
+def _conflict_rejects(file: str, event_ids: list[bytes]) -> list[Reject]:
+    return [
+        Reject(
+            file=file,
+            position=0,
+            reason=RejectReason.ID_CONFLICT,
+            detail=f"event {event_id.hex()} was accepted before with other content",
+            line_hash=event_id,
+        )
+        for event_id in event_ids
+    ]

@@ -1,0 +1,284 @@
+"""One work item against the real database: exactly once, resumable, honest counters."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+from tensorcost.activities.ingest.bills import BillIngest
+from tensorcost.activities.ingest.pipeline import SpendIngest
+from tensorcost.activities.ingest.prices import PriceBooks
+from tensorcost.activities.integration.cursor import ItemCursor
+from tensorcost.activities.integration.items import ItemActivities
+from tensorcost.activities.integration.ports import ConnectorError, Loaders, ReadJob
+from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.integration.contracts import ConnectionKey, Failure, Tally
+from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_steps import ItemOrder, ItemOutcome
+from tensorcost.domain.integration.states import StepState
+from tensorcost.storage import outbox, sync_history, sync_steps
+from tensorcost.storage.audit import AuditFilter, list_entries
+from tensorcost.storage.integration_sites import watermarks
+from tensorcost.storage.session import Database
+from tests.support.connections import NOW, log_item, make_connection, make_run
+from tests.support.databases import Database as TestDatabase
+from tests.support.scripted_connector import ScriptedConnector
+from tests.support.tenants import app_database, make_tenant
+
+
+@pytest.fixture(scope="module")
+async def db(database: TestDatabase) -> AsyncIterator[Database]:
+    async with app_database(database) as opened:
+        yield opened
+
+
+@pytest.fixture
+def threads() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        yield pool
+
+
+class Bench:
+    """A planned run of one item, and the activity that ingests it."""
+
+    def __init__(
+        self, db: Database, connection: Connection, run_id: UUID, threads: ThreadPoolExecutor
+    ) -> None:
+        self.db = db
+        self.connection = connection
+        self.item = log_item(1)
+        self.connector = ScriptedConnector()
+        self.now = NOW
+        self.order = ItemOrder(
+            connection=ConnectionKey(
+                tenant_id=connection.tenant_id,
+                connection_id=connection.connection_id,
+                provider="bedrock",
+            ),
+            run_id=run_id,
+            step_key=self.item.step_key,
+        )
+        self.acts = ItemActivities(
+            db,
+            {"bedrock": self.connector},
+            Loaders(SpendIngest(db, PriceBooks(db)), BillIngest(db)),
+            threads,
+            lambda: self.now,
+            timedelta(milliseconds=20),
+        )
+        self.beats: list[Any] = []
+        self.beaten = asyncio.Event()
+        self.resume_from()
+
+    async def ingest(self) -> ItemOutcome:
+        return await self.env.run(self.acts.ingest_item, self.order)
+
+    def resume_from(self, *details: object) -> None:
+        """A next attempt, with the heartbeat details that the server kept."""
+        self.env = ActivityEnvironment()
+        self.env.info = replace(self.env.info, heartbeat_details=details, attempt=2)
+        self.env.on_heartbeat = self._beat
+
+    def _beat(self, details: Any) -> None:
+        self.beats.append(details)
+        self.beaten.set()
+
+    async def step(self) -> sync_history.SyncStep:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            (step,) = await sync_history.list_steps(tx, self.order.run_id, limit=10)
+            return step
+
+    async def rows(self) -> int:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            return int(await tx.scalar("SELECT count(*) FROM ai.spend_event"))
+
+    async def requests(self) -> int:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            return int(await tx.scalar("SELECT COALESCE(sum(requests), 0) FROM ai.spend_daily"))
+
+
+@pytest.fixture
+async def bench(db: Database, database: TestDatabase, threads: ThreadPoolExecutor) -> Bench:
+    connection = await make_connection(db, await make_tenant(database))
+    run = await make_run(db, connection)
+    bench = Bench(db, connection, run.run_id, threads)
+    async with db.tenant(connection.tenant_id) as tx:
+        await sync_steps.plan_steps(tx, run.run_id, [bench.item], NOW)
+    return bench
+
+
+async def test_an_item_is_loaded_counted_and_its_watermark_moved(bench: Bench) -> None:
+    outcome = await bench.ingest()
+    assert (outcome.tally.done, outcome.tally.accepted, outcome.tally.objects) == (1, 6, 2)
+    assert outcome.tally.unpriced == 6  # no price list here: unpriced, never zero
+    assert await bench.rows() == 6
+    step = await bench.step()
+    assert (step.state, step.tally.accepted) == (StepState.COMPLETED, 6)
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        marks = await watermarks(tx, bench.connection.connection_id)
+    assert marks == {bench.item.site.key: bench.item.window_end}
+
+
+async def test_a_second_run_of_the_same_order_changes_nothing(bench: Bench) -> None:
+    first = await bench.ingest()
+    again = await bench.ingest()
+    assert again.tally == first.tally
+    assert len(bench.connector.reads) == 1
+    assert await bench.rows() == await bench.requests() == 6
+
+
+async def test_a_retry_after_a_kill_resumes_from_the_heartbeat(bench: Bench) -> None:
+    bench.connector.objects_per_item = 4
+    await bench.ingest()
+    keys = list(bench.connector.objects_read)
+    cursor = next(beat for beat in bench.beats if beat.tally.objects == 2).model_dump(mode="json")
+    await reopen(bench)
+    bench.resume_from(cursor)
+    outcome = await bench.ingest()
+    assert bench.connector.objects_read == keys  # the rest was loaded before: checkpoints only
+    assert outcome.tally.objects == 4
+    assert outcome.tally.accepted == 6  # what the cursor had counted; the rest had no new rows
+    assert await bench.rows() == await bench.requests() == 12
+
+
+async def reopen(bench: Bench) -> None:
+    """The step as a killed worker leaves it: running, with nothing saved."""
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        await tx.run(
+            "UPDATE app.sync_step SET state = 'running', cursor = '', objects = 0, rows_read = 0, "
+            "rows_accepted = 0, rows_unpriced = 0, bytes_read = 0 WHERE run_id = :run",
+            run=bench.order.run_id,
+        )
+
+
+async def test_heartbeat_details_that_do_not_parse_start_from_the_saved_cursor(
+    bench: Bench,
+) -> None:
+    bench.resume_from({"position": 7, "what": "ever"})
+    assert (await bench.ingest()).tally.accepted == 6
+
+
+async def test_a_heartbeat_of_another_step_is_no_cursor(bench: Bench) -> None:
+    other = ItemCursor(step_key="other", position="zzz", tally=Tally(objects=99))
+    bench.resume_from(other.model_dump(mode="json"))
+    assert (await bench.ingest()).tally.objects == 2
+
+
+async def test_the_saved_cursor_is_used_when_the_heartbeat_is_lost(bench: Bench) -> None:
+    bench.connector.objects_per_item = 3
+    position = f"{bench.item.step_key}/0000.json.gz"
+    saving = sync_steps.StepSaving(
+        bench.order.run_id,
+        bench.order.step_key,
+        StepState.RUNNING,
+        Tally(objects=1, rows_read=3, accepted=3),
+        cursor=position,
+    )
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        await sync_steps.save_step(tx, saving, NOW)
+    outcome = await bench.ingest()
+    assert bench.connector.objects_read == [
+        f"{bench.item.step_key}/{n:04d}.json.gz" for n in (1, 2)
+    ]
+    assert (outcome.tally.objects, outcome.tally.accepted) == (3, 9)
+
+
+async def test_a_shutdown_saves_the_cursor_and_asks_to_be_retried(bench: Bench) -> None:
+    bench.connector.objects_per_item = 3
+    bench.env.worker_shutdown()
+    with pytest.raises(ApplicationError) as caught:
+        await bench.ingest()
+    assert caught.value.type == Failure.DRAINING
+    assert not caught.value.non_retryable
+    step = await bench.step()
+    assert (step.state, step.tally.accepted, step.tally.objects) == (StepState.RUNNING, 3, 1)
+    bench.resume_from()
+    assert (await bench.ingest()).tally.accepted == 9
+    assert await bench.rows() == 9
+
+
+async def test_a_cancelled_item_loses_the_object_in_flight_and_nothing_else(
+    bench: Bench,
+) -> None:
+    gate = threading.Event()
+    bench.connector.gate = gate
+    running = asyncio.create_task(bench.ingest())
+    await bench.beaten.wait()  # beats come while the first object is held up
+    running.cancel()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert await bench.rows() == 0
+    bench.connector.gate = None
+    bench.resume_from()
+    assert (await bench.ingest()).tally.accepted == 6
+
+
+async def test_throttling_is_retried_at_the_delay_that_the_provider_asks_for(
+    bench: Bench,
+) -> None:
+    error = ConnectorError("THROTTLED", "slow down", retry_after=7)
+    bench.connector.fail = lambda _job: error
+    with pytest.raises(ApplicationError) as caught:
+        await bench.ingest()
+    assert caught.value.type == Failure.PROVIDER_THROTTLED
+    assert caught.value.next_retry_delay == timedelta(seconds=7)
+
+
+async def test_a_denial_is_not_retried_and_names_its_code(bench: Bench) -> None:
+    error = ConnectorError("CUR_DENIED", "the bucket says no", retry_after=None)
+    bench.connector.fail = lambda _job: error
+    with pytest.raises(ApplicationError) as caught:
+        await bench.ingest()
+    assert (caught.value.type, caught.value.non_retryable) == (Failure.CUSTOMER_MUST_ACT, True)
+    assert caught.value.details == ("CUR_DENIED",)
+
+
+async def test_what_is_refused_is_counted_quarantined_and_told(bench: Bench) -> None:
+    bench.connector.rejects_per_object = 2
+    outcome = await bench.ingest()
+    assert (outcome.tally.rejected, outcome.tally.accepted) == (4, 6)
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        kept = await sync_history.list_quarantined(tx, limit=10, run_id=bench.order.run_id)
+        told = [event.type for event in await outbox.events_after(tx, 0, limit=100)]
+    assert [(row.position, row.reason) for row in kept][:2] == [
+        (100, "not_json"),
+        (101, "not_json"),
+    ]
+    assert told.count(EventType.SYNC_QUARANTINED) == 1
+
+
+async def test_every_pull_of_data_is_in_the_audit_trail(bench: Bench) -> None:
+    await bench.ingest()
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        (entry,) = await list_entries(tx, AuditFilter(action="data.pulled"), limit=5, after=None)
+    assert entry.actor == "system:ingest"
+    assert entry.resource_id == str(bench.connection.connection_id)
+
+
+async def test_a_connection_that_is_gone_is_not_retried(bench: Bench) -> None:
+    stranger = bench.order.connection.model_copy(update={"connection_id": UUID(int=9)})
+    bench.order = bench.order.model_copy(update={"connection": stranger})
+    with pytest.raises(ApplicationError) as caught:
+        await bench.ingest()
+    assert (caught.value.type, caught.value.non_retryable) == (Failure.CONNECTION_GONE, True)
+
+
+async def test_the_connector_is_given_the_tenants_hashing_key_and_bounds(bench: Bench) -> None:
+    jobs: list[ReadJob] = []
+
+    def note(job: ReadJob) -> None:
+        jobs.append(job)
+
+    bench.connector.fail = note
+    await bench.ingest()
+    assert len(jobs[0].hash_key) == 32
+    assert jobs[0].bounds.problem(0) == "too_old"
