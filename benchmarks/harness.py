@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
-import psutil
 
 from tensorcost.domain.ids import TenantId
 from tensorcost.runtime.embedded.postgres import EmbeddedPostgres
@@ -70,6 +69,22 @@ async def make_tenant(servers: Servers) -> TenantId:
     return tenant
 
 
+async def recycle_wal(servers: Servers, megabytes: int) -> None:
+    """Leave log segments for reuse, as on a server that has been running for a while.
+
+    A new cluster fills each new segment with zeros first, in the middle of a load.
+    """
+    connection = await asyncpg.connect(servers.superuser)
+    try:
+        for _ in range(megabytes):
+            await connection.execute(
+                "SELECT pg_logical_emit_message(false, 'bench', repeat('x', 1048576))"
+            )
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
 async def spent(servers: Servers, work: Callable[[], Awaitable[object]]) -> Spent:
     """What one call costs. Postgres' CPU is that of the processes alive before and after."""
     server, client = server_cpu(servers.postmaster), time.process_time()
@@ -82,13 +97,13 @@ async def spent(servers: Servers, work: Callable[[], Awaitable[object]]) -> Spen
 
 
 def server_cpu(postmaster: int) -> dict[int, float]:
-    """CPU seconds of the postmaster and each of its living processes."""
+    """CPU seconds of the postmaster and each of its living processes (Linux)."""
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
     seconds: dict[int, float] = {}
-    root = psutil.Process(postmaster)
-    for process in (root, *root.children(recursive=True)):
-        with suppress(psutil.NoSuchProcess):
-            times = process.cpu_times()
-            seconds[process.pid] = times.user + times.system
+    for pid in (postmaster, *map(int, children.split())):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            nanoseconds = Path(f"/proc/{pid}/schedstat").read_text().split()[0]
+            seconds[pid] = int(nanoseconds) / 1e9
     return seconds
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +38,14 @@ class StageReport:
             "seconds": round(self.seconds, 2),
             "detail": self.detail,
         }
+
+
+def shortened(error: BaseException) -> str:
+    """One line: what failed, and the last word of its log where there is one."""
+    if isinstance(error, asyncio.CancelledError) and not error.args:
+        return "interrupted"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines) == 1 else f"{lines[0]} … {lines[-1].strip()}"
 
 
 class Face(Protocol):
@@ -88,7 +97,7 @@ class Board:
             yield stage
         except BaseException as error:
             face.close()
-            reason = str(error) or type(error).__name__
+            reason = shortened(error)
             self._finish(StageReport(name, False, time.monotonic() - begin, reason))
             raise
         face.close()
@@ -104,7 +113,7 @@ class Board:
         line = Text.assemble(
             (f"{mark} {report.name:<{NAME_WIDTH}}", style),
             (f" {report.seconds:6.1f} s  ", "dim"),
-            report.detail.splitlines()[0] if report.detail else "",
+            report.detail,
         )
         self.console.print(line, soft_wrap=True)
 

@@ -34,10 +34,7 @@ def run(options: Options) -> int:
 
 
 async def _tell(options: Options, board: Board, found: report.Findings) -> None:
-    loop, me = asyncio.get_running_loop(), asyncio.current_task()
-    assert me is not None
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, me.cancel)
+    _cancel_on_signals()
     crew = Crew(options.home, options.logs, lambda line: board.note(f"  {line}", "yellow"))
     story = asyncio.create_task(_whole(options, board, found, crew))
     watch = asyncio.create_task(crew.watch())
@@ -52,6 +49,21 @@ async def _tell(options: Options, board: Board, found: report.Findings) -> None:
     if isinstance(lost, ProcessLost):
         raise lost
     await story
+
+
+def _cancel_on_signals() -> None:
+    """The first interrupt ends the story in order; later ones do not disturb that."""
+    loop, me = asyncio.get_running_loop(), asyncio.current_task()
+    assert me is not None
+    heard: list[int] = []
+
+    def cancel() -> None:
+        if not heard:
+            me.cancel()
+        heard.append(1)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, cancel)
 
 
 async def _whole(options: Options, board: Board, found: report.Findings, crew: Crew) -> None:

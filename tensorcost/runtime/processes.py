@@ -104,7 +104,7 @@ async def _worker_deps(
         deps = WorkerDeps(
             client=client,
             db=db,
-            connectors={"bedrock": bedrock_connector(settings.aws)},
+            connectors={"bedrock": bedrock_connector(settings.aws, utc_now)},
             loaders=Loaders(SpendIngest(db, PriceBooks(db)), BillIngest(db)),
             threads=threads,
             clock=utc_now,

@@ -1,6 +1,7 @@
 """The integration context's processes as its use cases call them: typed, by name."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from tensorcost.activities.processes import Process, Processes
@@ -35,6 +36,8 @@ class IntegrationProcesses:
 
     processes: Processes
     backfill_days: int = 90
+    interval: timedelta = timedelta(seconds=5)
+    patience: timedelta = timedelta(minutes=2)
 
     async def validate(
         self, connection: Connection, requested_by: str, *, update_id: str | None = None
@@ -120,7 +123,11 @@ class IntegrationProcesses:
             tenant_id=connection.tenant_id,
             context=CONTEXT,
             argument=OnboardingInput(
-                connection=key, requested_by=requested_by, backfill_days=self.backfill_days
+                connection=key,
+                requested_by=requested_by,
+                interval=self.interval,
+                patience=self.patience,
+                backfill_days=self.backfill_days,
             ),
             summary=f"Onboarding of a {connection.provider} connection",
             attributes={

@@ -86,6 +86,22 @@ async def record_findings(
     )
 
 
+async def resolve_findings(
+    tx: TenantTx, connection_id: UUID, codes: Sequence[str], subject: str, now: datetime
+) -> int:
+    """Resolve what is open of ``codes`` about one subject; how many that were."""
+    return await tx.run(
+        "UPDATE app.finding SET state = 'resolved', last_seen_at = :now "
+        "WHERE tenant_id = :tenant AND connection_id = :connection AND state = 'open' "
+        "AND code = ANY(:codes) AND subject = :subject",
+        tenant=tx.tenant_id,
+        connection=connection_id,
+        codes=list(codes),
+        subject=subject,
+        now=now,
+    )
+
+
 async def list_findings(
     tx: TenantTx,
     *,

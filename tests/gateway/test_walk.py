@@ -4,30 +4,24 @@ Routers of all areas are found by their module, with services that were never se
 that reaches one fails the test, because scopes come before everything else.
 """
 
-import importlib
-import pkgutil
 import re
-import typing
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 import httpx2
 import pytest
-from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
-import tensorcost.gateway.routes as areas
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.domain.ids import TenantId
-from tensorcost.gateway.app import GatewayDeps, build, routers_of
+from tensorcost.gateway.app import build, routers_of
+from tensorcost.gateway.blueprint import blueprint_deps
 from tensorcost.gateway.scoped import api, routes_of
 from tensorcost.gateway.settings import GatewaySettings
 from tensorcost.services.authorise import Public, UseCase, served_by
 from tests.gateway.world import World
 
-OWN = {"auth", "identity", "tenant"}
 PUBLIC = {
     "POST /v1/auth/login",
     "POST /v1/auth/refresh-tokens",
@@ -59,35 +53,7 @@ class Face:
         return re.sub(r"\{[^}]+\}", "00000000-0000-7000-8000-000000000000", self.path)
 
 
-def other_routers() -> list[APIRouter]:
-    """Routers of the areas that ``runtime`` hands in."""
-    found = []
-    for module in pkgutil.iter_modules(areas.__path__):
-        loaded = importlib.import_module(f"{areas.__name__}.{module.name}")
-        if module.name not in OWN and hasattr(loaded, "router"):
-            hints = typing.get_type_hints(loaded.router)
-            hints.pop("return", None)
-            found.append(loaded.router(*(untouched(kind) for kind in hints.values())))
-    return found
-
-
-def untouched(kind: Any) -> Any:
-    """An instance that was never set up: every attribute of it is missing."""
-    return object.__new__(kind) if isinstance(kind, type) else None
-
-
-def untouched_deps() -> GatewayDeps:
-    values = {
-        field.name: untouched(hint)
-        for field, hint in zip(
-            fields(GatewayDeps), typing.get_type_hints(GatewayDeps).values(), strict=True
-        )
-        if field.name not in {"routers", "applications", "checks", "draining", "settings"}
-    }
-    return GatewayDeps(**{**values, "lifespan": None}, routers=other_routers())
-
-
-DEPS = untouched_deps()
+DEPS = blueprint_deps()
 ROUTES = routes_of(routers_of(DEPS))
 
 

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -152,9 +153,10 @@ async def onboard(
     """The whole way in one house; every history it wrote, as text."""
     connector = ScriptedConnector(verdicts=[denied(title=CANARY), HEALTHY])
     async with open_house(server, db, connector, codec=settings) as house:
-        await IntegrationProcesses(house.processes, backfill_days=1).validate(
-            connection, "user:fake"
+        processes = IntegrationProcesses(
+            house.processes, backfill_days=1, interval=timedelta(milliseconds=200)
         )
+        await processes.validate(connection, "user:fake")
         workflow_id = onboarding_workflow_id(connection.connection_id)
         outcome = await house.client.get_workflow_handle(workflow_id).result()
         backfill = str(outcome["backfill_id"])

@@ -43,7 +43,9 @@ async def db(database: TestDatabase) -> AsyncIterator[Database]:
 
 
 async def validate(house: House, connection: Connection, **changes: Any) -> RunReference:
-    processes = IntegrationProcesses(house.processes, **changes)
+    processes = IntegrationProcesses(
+        house.processes, interval=timedelta(milliseconds=200), **changes
+    )
     return await processes.validate(connection, "user:fake")
 
 

@@ -20,8 +20,10 @@ from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.spend.batches import Counts, ObjectRef
 
+FIRST_ROWS: Final = 5_000
 GROUP_ROWS: Final = 20_000
-"""A group is full once it has so many rows; its last object is read on to its end."""
+"""A group is full once it has so many rows, its last object read to its end. The first group
+is smaller, and each next one twice as large: nothing is loaded while the first is read."""
 GROUP_OBJECTS: Final = 500
 AHEAD_ROWS: Final = 40_000
 """Rows read before the transaction opens. What goes beyond is read while it is open."""
@@ -107,6 +109,7 @@ class GroupReader:
     def __init__(self, targets: Sequence[Target], book: PriceBook) -> None:
         self._targets = iter(targets)
         self._book = book
+        self._full = FIRST_ROWS
         self._after: Group | None = None
         self._ended = False
 
@@ -120,7 +123,7 @@ class GroupReader:
         targets: list[Target] = []
         parts: list[Part] = []
         rows = 0
-        while rows < GROUP_ROWS and len(targets) < GROUP_OBJECTS and not self._ended:
+        while rows < self._full and len(targets) < GROUP_OBJECTS and not self._ended:
             target = next(self._targets, None)
             if target is None:
                 self._ended = True
@@ -134,6 +137,7 @@ class GroupReader:
                 targets.append(target)
                 parts.extend(read)
                 rows += sum(len(part.chunk.events) for part in read)
+        self._full = min(2 * self._full, GROUP_ROWS)
         if targets:
             return Group(targets, Portion.of(parts))
         return self._take_after()

@@ -25,7 +25,7 @@ from tensorcost.domain.spend.facts import Grain
 from tensorcost.storage import audit
 from tensorcost.storage.findings import record_findings, requests_by_place
 from tensorcost.storage.integration import get_connection, save_accounts
-from tensorcost.storage.integration_sites import active_sites, replace_sites
+from tensorcost.storage.integration_sites import active_sites, replace_sites, save_profiles
 from tensorcost.storage.session import Database, TenantTx
 
 
@@ -77,6 +77,7 @@ class DiscoveryActivities:
         key, now = request.connection, self.clock()
         await save_accounts(tx, key.connection_id, found.accounts)
         await replace_sites(tx, key.connection_id, found.sites, now)
+        await save_profiles(tx, key.connection_id, found.profiles, now)
         await record_findings(tx, key.connection_id, found.findings, judged=found.judged, now=now)
         await audit.record(
             tx,

@@ -33,10 +33,13 @@ from tensorcost.domain.clock import Clock
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.integration.contracts import ConnectionKey, Failure
+from tensorcost.domain.integration.contracts_findings import NewFinding
 from tensorcost.domain.integration.contracts_steps import ItemOrder, ItemOutcome
+from tensorcost.domain.integration.progress_sources import HEALED_BY, subject_of
 from tensorcost.domain.integration.states import OPEN_STEPS, StepState
 from tensorcost.domain.spend.limits import TimeBounds
 from tensorcost.storage import audit
+from tensorcost.storage.findings import record_findings, resolve_findings
 from tensorcost.storage.integration import get_connection
 from tensorcost.storage.integration_sites import (
     advance_watermark,
@@ -92,7 +95,7 @@ class ItemActivities:
                         await self._save(order, progress)
                         raise later(Failure.DRAINING, "the worker is shutting down", RESUME_AFTER)
         except ConnectorError as error:
-            await self._save(order, progress)
+            await self._save(order, progress, error.finding)
             raise translated(error) from error
         return await self._finish(order, job, progress.cursor)
 
@@ -144,10 +147,16 @@ class ItemActivities:
                     await save_profiles(tx, key.connection_id, chunk.profiles, self.clock())
                 return IngestReport()
 
-    async def _save(self, order: ItemOrder, progress: _Progress) -> None:
-        """Write the cursor and its counters to the step, and tell progress when it is due."""
+    async def _save(
+        self, order: ItemOrder, progress: _Progress, finding: NewFinding | None = None
+    ) -> None:
+        """Write the cursor and its counters to the step, and tell progress when it is due.
+
+        A ``finding`` is what stopped the read: it stays open until the source is read again.
+        """
+        key = order.connection
         cursor, now = progress.cursor, self.clock()
-        async with self.db.tenant(order.connection.tenant_id) as tx:
+        async with self.db.tenant(key.tenant_id) as tx:
             saving = StepSaving(
                 order.run_id,
                 order.step_key,
@@ -157,6 +166,8 @@ class ItemActivities:
             )
             await save_step(tx, saving, now)
             await _tell_progress(tx, order, now)
+            if finding is not None:
+                await record_findings(tx, key.connection_id, [finding], judged=(), now=now)
         progress.saved_at = now
 
     async def _finish(self, order: ItemOrder, job: ReadJob, cursor: ItemCursor) -> ItemOutcome:
@@ -168,6 +179,8 @@ class ItemActivities:
             )
             if await save_step(tx, saving, now):
                 await advance_watermark(tx, key.connection_id, item.site.key, item.window_end, now)
+                healed, subject = HEALED_BY[item.site.source], subject_of(item.site)
+                await resolve_findings(tx, key.connection_id, healed, subject, now)
                 await _tell_progress(tx, order, now)
                 await _note_pull(tx, key, job, order, tally.model_dump())
                 if tally.rejected:

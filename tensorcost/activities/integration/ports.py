@@ -96,6 +96,8 @@ class Discovery:
     findings: Sequence[NewFinding] = ()
     judged: Sequence[str] = ()
     missing: Sequence[str] = ()
+    profiles: Sequence[StoredProfile] = ()
+    """Resolved before anything is read: logs name profiles by opaque ids."""
 
 
 class Connector(Protocol):
@@ -116,13 +118,24 @@ Connectors = Mapping[str, Connector]
 
 
 class ConnectorError(Exception):
-    """A failure that the connector recognised. ``retry_after`` is in seconds, None: never."""
+    """A failure that the connector recognised. ``retry_after`` is in seconds, None: never.
 
-    def __init__(self, code: str, message: str, *, retry_after: float | None) -> None:
+    ``finding`` says what it means where a person has to act.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        retry_after: float | None,
+        finding: NewFinding | None = None,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.retry_after = retry_after
+        self.finding = finding
 
 
 class SpendLoader(Protocol):

@@ -121,7 +121,7 @@ class Groups:
     ) -> None:
         errors: list[GraphQLError] = []
         try:
-            errors = await self._feed(group, admitted, context)
+            errors = await self._feed(key, group, admitted, context)
         except DomainError as error:
             errors = [located(error)]
         except Exception as error:  # a stream's end is the process boundary of its execution
@@ -136,7 +136,7 @@ class Groups:
                 member.complete()
 
     async def _feed(
-        self, group: _Group, admitted: Admitted, context: GraphqlContext
+        self, key: object, group: _Group, admitted: Admitted, context: GraphqlContext
     ) -> list[GraphQLError]:
         source = await self._engine.stream(admitted, context)
         if isinstance(source, ExecutionResult):
@@ -151,6 +151,7 @@ class Groups:
                     member.offer(payload, context.position)
                 group.members = [member for member in group.members if not member.ended]
                 if not group.members:
+                    self._forget(key, group)  # before the source closes: nobody may join any more
                     break
         return []
 

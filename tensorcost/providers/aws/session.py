@@ -4,6 +4,7 @@ Blocking and safe for threads. Nothing in the environment or in tenant data can 
 client: endpoints come from ``AwsSettings`` alone.
 """
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
@@ -72,6 +74,7 @@ class AwsSessions:
         self._clock = clock
         self._limiter = limiter or NoLimit()
         self._botocore = botocore.session.Session()
+        self._botocore.register_component("data_loader", _models())
         self._making = threading.Lock()
         self._sessions: OrderedDict[_Step, _Credentials] = OrderedDict()
         self._locks: dict[_Step, threading.Lock] = {}
@@ -267,6 +270,12 @@ class AccountSession:
             region=region,
             known_accounts={self._access.account_id, self._sessions.settings.backend_account_id},
         )
+
+
+@functools.cache
+def _models() -> botocore.loaders.Loader:
+    """Descriptions of AWS's services: large files, read once a process."""
+    return botocore.loaders.create_loader()
 
 
 def account_of_role(role_arn: str) -> str:

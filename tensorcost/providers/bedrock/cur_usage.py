@@ -25,7 +25,7 @@ _THOUSAND, _MILLION = 1_000, 1_000_000
 _TOKEN_UNIT: Final = re.compile(r"(\d+)?\s*(k|m|thousand|million)?\s*tokens?", re.IGNORECASE)
 _SCALES: Final = {"": 1, "k": _THOUSAND, "thousand": _THOUSAND, "m": _MILLION, "million": _MILLION}
 _NATIVE: Final = re.compile(
-    r"(?P<model>.+?)-(?:(?:text|speech|image|video|audio)-)?"
+    r"(?P<model>.+?)-(?P<modality>(?:text|speech|image|video|audio)-)?"
     r"(?P<kind>cache-read|cache-write|input|output)(?=-)(?P<rest>(?:-[a-z0-9]+)*)",
     re.IGNORECASE,
 )
@@ -88,11 +88,18 @@ def _native(found: UsageClass, body: str, unit: str) -> UsageClass:
     words = _words_of(parts["kind"] + parts["rest"])
     found = replace(
         found,
-        model_id="" if {"custom", "model"} <= words else model_of_name(parts["model"]),
+        model_id="" if {"custom", "model"} <= words else _named(parts),
         routing_scope=_routing(words),
         service_tier=_tier(words),
     )
     return _with_quantity(found, _token_kind(words), _token_scale(unit, default=_THOUSAND))
+
+
+def _named(parts: re.Match[str]) -> str:
+    """A modality before the token kind may belong to the model's name, or be no part of it."""
+    modality = (parts["modality"] or "").rstrip("-")
+    whole = model_of_name(f"{parts['model']}-{modality}") if modality else ""
+    return whole or model_of_name(parts["model"])
 
 
 def _marketplace(found: UsageClass, body: str, unit: str) -> UsageClass:

@@ -157,7 +157,13 @@ class _LogParser:
     def _append(
         self, record: shape.Record | shape.PlainRecord, facts: BodyFacts, number: int, event_id: str
     ) -> tuple[str, str]:
-        """Append the record's row; ("", "") when accepted, else (reason, detail)."""
+        """Append the record's row; ("", "") when accepted, else (reason, detail).
+
+        A record of another schema type is not ours: it is passed over, and is no defect.
+        """
+        if record.schema_type is not None and record.schema_type != SCHEMA_TYPE:
+            self._read -= 1
+            return "", ""
         if problem := _schema_problem(record):
             return problem
         ts_us = self._time_of(record.timestamp or "")
@@ -191,8 +197,6 @@ class _LogParser:
 def _schema_problem(record: shape.Record | shape.PlainRecord) -> tuple[str, str] | None:
     if record.schema_type is None:
         return RejectReason.MISSING_FIELD, "schemaType"
-    if record.schema_type != SCHEMA_TYPE:
-        return RejectReason.UNKNOWN_SCHEMA_VERSION, "schemaType"
     if record.schema_version not in SCHEMA_VERSIONS:
         return RejectReason.UNKNOWN_SCHEMA_VERSION, "schemaVersion"
     if record.timestamp and record.account_id and record.region and record.model_id:

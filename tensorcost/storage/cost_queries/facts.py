@@ -25,27 +25,24 @@ from tensorcost.storage.cost_queries.grouping import (
 from tensorcost.storage.cost_queries.sources import (
     SUMS,
     deliveries,
-    finest_cells,
+    requested_cells,
     rollup_rows,
 )
 from tensorcost.storage.session import TenantTx
 
 _USAGE: Final = """
-    WITH finest AS ({cells})
     SELECT {keys}{bucket} AS bucket, s.grain::int AS grain,
            CASE WHEN f.cell_id IS NULL THEN 'counted' ELSE 'finer_grain' END AS verdict,
            'USD' AS currency, {sums}
     FROM ({rows}) s
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
     {actor_join}
-    LEFT JOIN finest f
-        ON s.grain = 2 AND f.grain = 1 AND f.day = s.day AND f.cell_id = d.cell_id
+    LEFT JOIN ({requested}) f ON s.grain = 2 AND f.day = s.day AND f.cell_id = d.cell_id
     WHERE true{only_actor}{only_dimension}
     GROUP BY {positions}
 """
 _ACTOR_JOIN: Final = "LEFT JOIN ai.actor a ON a.tenant_id = :tenant AND a.actor_id = s.actor_id"
 _BILL: Final = """
-    UNION ALL
     SELECT {keys}{bucket} AS bucket, 3 AS grain,
            CASE WHEN NOT s.in_scope THEN 'out_of_scope'
                 WHEN s.charge_category <> 'Usage' THEN lower(s.charge_category)
@@ -63,10 +60,10 @@ _BILL: Final = """
         GROUP BY b.day, b.dim_id, b.charge_category, b.in_scope, b.currency
     ) s
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
-    LEFT JOIN finest f ON f.day = s.day AND f.cell_id = d.cell_id
+    LEFT JOIN finer f ON f.day = s.day AND f.cell_id = d.cell_id
     LEFT JOIN (
         SELECT DISTINCT n.day, c.usage_account_id, c.region
-        FROM finest n JOIN (
+        FROM finer n JOIN (
             SELECT DISTINCT cell_id, usage_account_id, region FROM ai.dimension
             WHERE tenant_id = :tenant
         ) c USING (cell_id)
@@ -104,7 +101,7 @@ def statement(query: CostQuery, params: dict[str, Any]) -> str:
     grouping = grouping_of(query)
     only_dimension = dimension_filter(query.filter, params)
     usage = _USAGE.format(
-        cells=finest_cells(query),
+        requested=requested_cells(query),
         bucket=_BUCKETS[query.step],
         sums=SUMS,
         rows=rollup_rows(query, params),
@@ -115,11 +112,10 @@ def statement(query: CostQuery, params: dict[str, Any]) -> str:
         positions=_positions(query),
     )
     # Nobody is named on a bill line: an answer about somebody has none.
-    return (
-        usage
-        if query.filter.names_an_actor()
-        else usage + _bill(query, grouping, only_dimension, params)
-    )
+    if query.filter.names_an_actor():
+        return usage
+    bill = _bill(query, grouping, only_dimension, params)
+    return f"WITH finer AS ({finer_cells(query)}) {usage} UNION ALL {bill}"
 
 
 def facts_of(rows: Sequence[Row[Any]], keys: int) -> list[Fact]:

@@ -26,15 +26,15 @@ _KNOWN: Final = (
     "AND b.known_at <= :as_of"
 )
 _LIVE_CELLS: Final = (
-    "SELECT day, cell_id, min(grain) AS grain FROM ai.spend_cell WHERE tenant_id = :tenant "
-    "AND day >= :first_day AND day < :end_day AND grain IN (1, 2) GROUP BY day, cell_id"
+    "SELECT day, cell_id, grain FROM ai.spend_cell WHERE tenant_id = :tenant "
+    "AND day >= :first_day AND day < :end_day AND grain {grains}"
 )
 _KNOWN_CELLS: Final = (
-    "SELECT s.day, d.cell_id, min(s.grain) AS grain FROM ai.spend_delta s "
+    "SELECT DISTINCT s.day, d.cell_id, s.grain FROM ai.spend_delta s "
     "JOIN ai.ingest_batch b USING (tenant_id, batch_id) "
     "JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id "
     "WHERE s.tenant_id = :tenant AND s.day >= :first_day AND s.day < :end_day "
-    "AND b.known_at <= :as_of GROUP BY s.day, d.cell_id"
+    "AND b.known_at <= :as_of AND s.grain {grains}"
 )
 _LIVE_DELIVERIES: Final = (
     "SELECT current_delivery_id AS delivery_id FROM ai.bill_period WHERE tenant_id = :tenant"
@@ -65,8 +65,18 @@ def rollup_rows(query: CostQuery, params: dict[str, Any]) -> str:
     return " UNION ALL ".join(parts)
 
 
-def finest_cells(query: CostQuery) -> str:
-    """SELECT of (day, cell_id, grain): the finest grain of every cell that has one."""
+def requested_cells(query: CostQuery) -> str:
+    """SELECT of (day, cell_id), one row a cell that holds a row of request grain."""
+    return _cells(query).format(grains="= 1")
+
+
+def finer_cells(query: CostQuery) -> str:
+    """SELECT of (day, cell_id), one row a cell that holds a row of any grain but the bill's."""
+    cells = _cells(query).format(grains="IN (1, 2)")
+    return f"SELECT day, cell_id FROM ({cells}) c GROUP BY day, cell_id"
+
+
+def _cells(query: CostQuery) -> str:
     return _LIVE_CELLS if query.as_of is None else _KNOWN_CELLS
 
 

@@ -15,7 +15,7 @@ from tensorcost.domain.spend.facts import (
     Source,
 )
 from tensorcost.storage.cost_queries.grouping import actor_filter, dimension_filter
-from tensorcost.storage.cost_queries.sources import SUMS, finest_cells, rollup_rows
+from tensorcost.storage.cost_queries.sources import SUMS, requested_cells, rollup_rows
 from tensorcost.storage.session import TenantTx
 
 _PRICED_BY: Final = (
@@ -23,12 +23,10 @@ _PRICED_BY: Final = (
     "d.modality, d.context_bucket"
 )
 _UNPRICED: Final = """
-    WITH finest AS ({cells})
     SELECT {priced_by}, max(s.day) AS last_day, {sums}
     FROM ({rows}) s
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
-    LEFT JOIN finest f
-        ON s.grain = 2 AND f.grain = 1 AND f.day = s.day AND f.cell_id = d.cell_id
+    LEFT JOIN ({requested}) f ON s.grain = 2 AND f.day = s.day AND f.cell_id = d.cell_id
     WHERE (s.unpriced_requests > 0 OR s.unpriced_tokens > 0)
       AND f.cell_id IS NULL{only_actor}{only_dimension}
     GROUP BY {priced_by}
@@ -45,7 +43,7 @@ async def read_unpriced(tx: TenantTx, query: CostQuery) -> list[UnpricedUsage]:
     if query.as_of is not None:
         params["as_of"] = query.as_of
     sql = _UNPRICED.format(
-        cells=finest_cells(query),
+        requested=requested_cells(query),
         sums=SUMS,
         rows=rollup_rows(query, params),
         only_actor=actor_filter("s", query.filter, params),

@@ -22,10 +22,12 @@ from tensorcost.activities.integration.ports import ConnectorError, Loaders, Rea
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.integration.contracts import ConnectionKey, Failure, Tally
 from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_findings import Finding, NewFinding, Severity
 from tensorcost.domain.integration.contracts_steps import ItemOrder, ItemOutcome
 from tensorcost.domain.integration.states import StepState
 from tensorcost.storage import outbox, sync_history, sync_steps
 from tensorcost.storage.audit import AuditFilter, list_entries
+from tensorcost.storage.findings import list_findings
 from tensorcost.storage.integration_sites import watermarks
 from tensorcost.storage.session import Database
 from tests.support.connections import NOW, log_item, make_connection, make_run
@@ -95,6 +97,10 @@ class Bench:
         async with self.db.tenant(self.connection.tenant_id) as tx:
             (step,) = await sync_history.list_steps(tx, self.order.run_id, limit=10)
             return step
+
+    async def findings(self) -> list[Finding]:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            return await list_findings(tx, limit=10)
 
     async def rows(self) -> int:
         async with self.db.tenant(self.connection.tenant_id) as tx:
@@ -240,6 +246,25 @@ async def test_a_denial_is_not_retried_and_names_its_code(bench: Bench) -> None:
         await bench.ingest()
     assert (caught.value.type, caught.value.non_retryable) == (Failure.CUSTOMER_MUST_ACT, True)
     assert caught.value.details == ("CUR_DENIED",)
+
+
+async def test_a_denial_opens_a_finding_that_the_next_good_read_closes(bench: Bench) -> None:
+    finding = NewFinding(
+        code="LOG_BUCKET_DENIED",
+        severity=Severity.WARNING,
+        title="The role may not read the bucket",
+        remedy="Allow it.",
+        subject=f"{bench.item.site.account_id}/{bench.item.site.region}",
+    )
+    error = ConnectorError("LOG_BUCKET_DENIED", "no", retry_after=None, finding=finding)
+    bench.connector.fail = lambda _job: error
+    with pytest.raises(ApplicationError):
+        await bench.ingest()
+    assert [found.code for found in await bench.findings()] == ["LOG_BUCKET_DENIED"]
+    bench.connector.fail = lambda _job: None
+    bench.resume_from()
+    await bench.ingest()
+    assert await bench.findings() == []
 
 
 async def test_what_is_refused_is_counted_quarantined_and_told(bench: Bench) -> None:

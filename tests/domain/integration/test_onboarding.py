@@ -45,7 +45,8 @@ def test_the_role_arn_names_the_external_id_and_the_path() -> None:
     with_path = role_arn("111122223333", "tc-abc", path="/customer-managed/")
     assert with_path.endswith(":role/customer-managed/TensorCost-BedrockReader-tc-abc")
     parts = parse_role_arn(with_path)
-    assert parts is not None and parts.path == "/customer-managed/"
+    assert parts is not None
+    assert parts.path == "/customer-managed/"
 
 
 def test_other_partitions_have_their_own_arns() -> None:
@@ -147,6 +148,7 @@ def run_script(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
         text=True,
         check=False,
         timeout=30,
+        cwd=folder,
     )
 
 
@@ -166,5 +168,5 @@ def test_the_script_tells_every_account_apart(tmp_path: Path) -> None:
 
 def test_the_script_cannot_be_made_to_run_the_role_name(tmp_path: Path) -> None:
     done = run_script(list_accounts_script("x; touch broken-out"), tmp_path)
-    assert not list(tmp_path.glob("broken-out")) and not Path("broken-out").exists()
+    assert not list(tmp_path.glob("broken-out"))
     assert "COVERED" not in done.stdout

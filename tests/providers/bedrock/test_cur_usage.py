@@ -138,6 +138,13 @@ def test_a_custom_models_tokens_are_not_taken_for_its_base_models() -> None:
     assert (found.model_id, found.token_kind) == ("", TokenKind.CACHED)
 
 
+def test_a_modality_may_be_part_of_the_models_name_or_not() -> None:
+    embedding = classify_usage(BEDROCK, "USE1-TitanEmbeddingsV2-Text-input-tokens", "", "")
+    assert embedding.model_id == "amazon.titan-embed-text-v2:0"
+    sonic = classify_usage(BEDROCK, "USE1-NovaSonic-speech-input-tokens", "", "")
+    assert sonic.model_id == "amazon.nova-sonic-v1:0"
+
+
 def test_routing_without_a_mark_is_in_region() -> None:
     found = classify_usage(BEDROCK, "USE1-NovaPro-input-tokens-cross-region", "", "")
     assert found.routing_scope is RoutingScope.GEO

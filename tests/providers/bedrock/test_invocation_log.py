@@ -161,7 +161,6 @@ GOOD = record()
         (b'{"x":' + b"[" * 100_000, RejectReason.NOT_JSON, ""),
         (b"17", RejectReason.WRONG_TYPE, ""),
         (record(schemaVersion="2.0"), RejectReason.UNKNOWN_SCHEMA_VERSION, "schemaVersion"),
-        (record(schemaType="Other"), RejectReason.UNKNOWN_SCHEMA_VERSION, "schemaType"),
         (record(schemaType=...), RejectReason.MISSING_FIELD, "schemaType"),
         (record(modelId=...), RejectReason.MISSING_FIELD, "modelId"),
         (record(region=None), RejectReason.MISSING_FIELD, "region"),
@@ -203,6 +202,11 @@ def test_what_cannot_be_accepted_is_rejected_with_its_position_and_the_rest_goes
 def test_blank_lines_and_awss_permission_note_are_not_records() -> None:
     note = b"Permissions are correctly set for Amazon Bedrock logs."
     batch = parse(note, b"", b"   ", GOOD)
+    assert (len(batch), batch.rows_read, batch.rejects) == (1, 1, [])
+
+
+def test_records_of_another_schema_type_are_passed_over() -> None:
+    batch = parse(GOOD, record(schemaType="GuardrailTrace", accountId="odd"))
     assert (len(batch), batch.rows_read, batch.rejects) == (1, 1, [])
 
 

@@ -1,0 +1,78 @@
+"""From a stored connection to sessions in its accounts, inside its list of allowed accounts."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tensorcost.activities.integration.ports import ConnectorError
+from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_findings import NewFinding
+from tensorcost.domain.integration.diagnosis_failures import RETRY_AFTER, judge_failure
+from tensorcost.domain.integration.probe_facts import ErrorKind, Probe
+from tensorcost.domain.integration.states import SourceKind
+from tensorcost.providers.aws.errors import ProviderError
+from tensorcost.providers.aws.session import AccountSession, AwsSessions
+from tensorcost.providers.bedrock.access import session_for
+from tensorcost.providers.bedrock.attribution import AttributionRules
+from tensorcost.providers.bedrock.probe import about
+
+PROBE_OF: Final = {
+    SourceKind.METRICS: Probe.CLOUDWATCH,
+    SourceKind.LOGS_S3: Probe.LOG_BUCKET,
+    SourceKind.LOGS_CLOUDWATCH: Probe.LOG_GROUP,
+    SourceKind.BILL: Probe.CUR_BUCKET,
+    SourceKind.PROFILES: Probe.LOGGING_CONFIGURATION,
+}
+"""The probe whose judgement fits a source that fails while it is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class BedrockAccess:
+    """Opens sessions for one connection at a time. Blocking, safe for threads."""
+
+    sessions: AwsSessions
+
+    def session(self, connection: Connection, account_id: str = "") -> AccountSession:
+        """A session in ``account_id``: the connection's role itself, or a member's jump role."""
+        return session_for(self.sessions, connection, account_id)
+
+    def finding(self, error: ProviderError, probe: Probe, connection: Connection) -> NewFinding:
+        """What the failure means, in words with a remedy."""
+        return judge_failure(probe, error.failure, about(connection, self.sessions)).finding
+
+    def translated(
+        self, error: ProviderError, probe: Probe, connection: Connection
+    ) -> ConnectorError:
+        """The failure as the activities know it: its code, and when to try again."""
+        finding = self.finding(error, probe, connection)
+        delay = error.retry_after or RETRY_AFTER.get(error.kind)
+        told = finding if delay is None else None
+        return ConnectorError(finding.code, error.failure.message, retry_after=delay, finding=told)
+
+
+def attribution_of(connection: Connection) -> AttributionRules:
+    """How the connection's request metadata is read, if at all."""
+    own = connection.settings
+    return AttributionRules(
+        capture_request_metadata=own.capture_request_metadata,
+        free_tags=frozenset(tag.lower().replace("-", "_") for tag in own.free_tags),
+    )
+
+
+def is_refusal(error: ProviderError) -> bool:
+    """AWS said no, or said that there is nothing: an answer about the customer's side."""
+    return error.kind in _REFUSALS
+
+
+_REFUSALS: Final = frozenset(
+    {
+        ErrorKind.DENIED,
+        ErrorKind.EXPLICIT_DENY,
+        ErrorKind.KMS_DENIED,
+        ErrorKind.NOT_FOUND,
+        ErrorKind.WRONG_REGION,
+        ErrorKind.REGION_DISABLED,
+        ErrorKind.NOT_IN_ORGANIZATION,
+        ErrorKind.NOT_ALLOWED,
+        ErrorKind.INVALID,
+    }
+)

@@ -1,0 +1,39 @@
+"""Bedrock as the integration activities see it: validate, discover, read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tensorcost.activities.integration.bedrock.access import BedrockAccess
+from tensorcost.activities.integration.bedrock.discover import Discoverer
+from tensorcost.activities.integration.bedrock.read import ItemReader
+from tensorcost.activities.integration.ports import Chunk, Discovery, ReadJob
+from tensorcost.domain.clock import Clock
+from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_steps import ProbeVerdict
+from tensorcost.domain.integration.diagnosis import diagnose
+from tensorcost.domain.integration.probe_facts import Probe
+from tensorcost.providers.aws.errors import ProviderError
+from tensorcost.providers.aws.session import AwsSessions
+from tensorcost.providers.bedrock.probe import about, probe
+
+
+@dataclass(frozen=True, slots=True)
+class BedrockConnector:
+    """The connector of provider ``bedrock``. Blocking; one serves every connection."""
+
+    sessions: AwsSessions
+    clock: Clock
+
+    def probe(self, connection: Connection) -> ProbeVerdict:
+        results = probe(self.sessions, connection, self.clock)
+        return diagnose(results, about(connection, self.sessions))
+
+    def discover(self, connection: Connection) -> Discovery:
+        access = BedrockAccess(self.sessions)
+        try:
+            return Discoverer(access, connection, self.clock()).discover()
+        except ProviderError as error:
+            raise access.translated(error, Probe.ORGANIZATION, connection) from error
+
+    def read(self, job: ReadJob) -> Iterator[Chunk]:
+        return ItemReader.of(BedrockAccess(self.sessions), job, self.clock()).chunks()

@@ -1,0 +1,30 @@
+"""The Bedrock provider of this process, from the settings."""
+
+from tensorcost.activities.integration.bedrock.connector import BedrockConnector
+from tensorcost.domain.clock import Clock
+from tensorcost.providers.aws.session import AwsSessions
+from tensorcost.providers.aws.settings import AwsSettings
+from tensorcost.providers.bedrock.artefacts import ArtefactSettings, BedrockArtefacts
+from tensorcost.runtime.settings import AwsEndpoints
+
+
+def bedrock_connector(aws: AwsEndpoints, clock: Clock) -> BedrockConnector:
+    """Reads customers' accounts. ValidationFailed for an endpoint that is not allowed."""
+    return BedrockConnector(AwsSessions(_slice(aws), clock), clock)
+
+
+def bedrock_artefacts(aws: AwsEndpoints) -> BedrockArtefacts:
+    """What customers deploy to let us in."""
+    return BedrockArtefacts(ArtefactSettings(backend_account_id=aws.backend_account_id))
+
+
+def _slice(aws: AwsEndpoints) -> AwsSettings:
+    return AwsSettings(
+        region=aws.region,
+        backend_account_id=aws.backend_account_id,
+        access_key_id=aws.access_key_id.get_secret_value(),
+        secret_access_key=aws.secret_access_key.get_secret_value(),
+        endpoint_url=aws.endpoint_url,
+        endpoint_urls=aws.endpoint_urls,
+        allow_plaintext=aws.allow_plaintext,
+    )

@@ -1,0 +1,191 @@
+"""Cost and spend as the dashboard asks for them, over real rollups."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.facts import Actor
+from tests.graphql.world import GraphqlWorld
+from tests.support.databases import Database
+from tests.support.price_rows import add_list_price
+from tests.support.principals import caller
+from tests.support.spend import dimension
+from tests.support.spend_rows import Use, add_uses
+from tests.support.tenants import make_tenant
+
+DAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)
+WINDOW = {
+    "from": (DAY - timedelta(days=1)).date().isoformat(),
+    "to": (DAY + timedelta(days=1)).date().isoformat(),
+}
+CHATTY = Actor(user="ada", agent="triage", workflow="nightly")
+
+
+@pytest.fixture(scope="module")
+async def spender(face: GraphqlWorld, database: Database) -> AsyncIterator[TenantId]:
+    """A tenant with eight priced uses of one team and one unpriced one of another."""
+    tenant = await make_tenant(database)
+    care = dimension(team="care")
+    labs = dimension(team="labs", model_id="fake.unknown-model-v1:0")
+    uses = [
+        Use(DAY + timedelta(minutes=n), care, cost_nano=250_000_001, who=CHATTY) for n in range(8)
+    ]
+    uses.append(Use(DAY, labs, cost_nano=None, input_tokens=7, output_tokens=1))
+    await add_uses(face.world.database, tenant, uses)
+    yield tenant
+
+
+async def test_the_summary_answers_exact_money_and_says_what_is_unpriced(
+    face: GraphqlWorld, spender: TenantId
+) -> None:
+    query = """query ($window: WindowInput) { costSummary(window: $window) {
+        window { from to } asOf
+        totals { cost requests inputTokens outputTokens unpricedRequests grains { grain cost } }
+        bySource { name cost requests }
+        unpriced { modelId requests tokens reason }
+        freshness { source grain } } }"""
+    found = (await face.data(caller(spender), query, window=WINDOW))["costSummary"]
+    assert found["window"]["from"] == f"{WINDOW['from']}T00:00:00Z"
+    assert found["totals"] == {
+        "cost": "2.000000008",
+        "requests": 9,
+        "inputTokens": 807,
+        "outputTokens": 81,
+        "unpricedRequests": 1,
+        "grains": [{"grain": "REQUEST", "cost": "2.000000008"}],
+    }
+    assert found["bySource"][0] == {"name": "bedrock", "cost": "2.000000008", "requests": 9}
+    assert {row["cost"] for row in found["bySource"][1:]} == {"0.000000000"}
+    (part,) = found["unpriced"]
+    assert (part["modelId"], part["requests"], part["tokens"]) == ("fake.unknown-model-v1:0", 1, 8)
+    assert found["freshness"] == [{"source": "bedrock", "grain": "REQUEST"}]
+
+
+@pytest.mark.parametrize(
+    ("dimension_name", "rows"),
+    [
+        ("TEAM", [("care", "2.000000008", 8), ("labs", None, 1)]),
+        ("AGENT", [("triage", "2.000000008", 8), (None, None, 1)]),
+        ("USER", [("ada", "2.000000008", 8), (None, None, 1)]),
+        ("REGION", [("us-east-1", "2.000000008", 9)]),
+        ("ACCOUNT", [("111122223333", "2.000000008", 9)]),
+    ],
+)
+async def test_a_breakdown_has_a_row_a_group_and_null_for_what_names_nothing(
+    face: GraphqlWorld, spender: TenantId, dimension_name: str, rows: list[tuple[Any, ...]]
+) -> None:
+    query = """query ($by: CostDimension!, $window: WindowInput) {
+        costBreakdown(dimension: $by, window: $window) {
+            dimension rows { name cost requests } rest { cost } restCount } }"""
+    found = await face.data(caller(spender), query, by=dimension_name, window=WINDOW)
+    breakdown = found["costBreakdown"]
+    assert [tuple(row.values()) for row in breakdown["rows"]] == rows
+    assert (breakdown["dimension"], breakdown["rest"]) == (dimension_name, None)
+
+
+async def test_a_filter_and_a_limit_narrow_the_answer(
+    face: GraphqlWorld, spender: TenantId
+) -> None:
+    query = """query ($window: WindowInput) {
+        care: costBreakdown(dimension: MODEL, window: $window, filter: {team: "care"}) {
+            totals { requests } }
+        one: costBreakdown(dimension: TEAM, window: $window, limit: 1) {
+            rows { name } rest { requests } restCount } }"""
+    found = await face.data(caller(spender), query, window=WINDOW)
+    assert found["care"]["totals"]["requests"] == 8
+    assert found["one"] == {"rows": [{"name": "care"}], "rest": {"requests": 1}, "restCount": 1}
+
+
+async def test_as_of_answers_with_what_was_known_then(
+    face: GraphqlWorld, spender: TenantId
+) -> None:
+    query = """query ($window: WindowInput) {
+        costBySource(window: $window) { asOf totals { requests } } }"""
+    early = {**WINDOW, "asOf": (DAY - timedelta(days=9)).isoformat()}
+    found = await face.data(caller(spender), query, window=early)
+    assert found["costBySource"]["totals"]["requests"] == 0
+    assert found["costBySource"]["asOf"].endswith("Z")
+
+
+async def test_a_series_has_a_point_a_bucket_and_says_which_are_whole(
+    face: GraphqlWorld, spender: TenantId
+) -> None:
+    query = """query ($window: WindowInput, $step: CostStep!) {
+        costTimeSeries(window: $window, step: $step, dimension: TEAM) {
+            step lines { name isRest points { start isWhole cost requests } } } }"""
+    for step, buckets in (("DAY", 2), ("HOUR", 48)):
+        found = await face.data(caller(spender), query, window=WINDOW, step=step)
+        lines = found["costTimeSeries"]["lines"]
+        assert {line["name"] for line in lines} == {"care", "labs"}
+        assert all(len(line["points"]) == buckets for line in lines)
+        care = next(line for line in lines if line["name"] == "care")
+        assert sum(point["requests"] for point in care["points"]) == 8
+        assert care["points"][0]["isWhole"]
+
+
+async def test_spend_events_are_paged_without_gaps_or_repeats(
+    face: GraphqlWorld, spender: TenantId
+) -> None:
+    query = """query ($from: Moment, $to: Moment, $after: String) {
+        aiSpend(first: 4, after: $after, from: $from, to: $to) {
+            edges { cursor node { id ts cost team agent price { version } } }
+            pageInfo { hasNextPage hasPreviousPage endCursor } } }"""
+    seen: list[dict[str, Any]] = []
+    after = None
+    while True:
+        found = await face.data(caller(spender), query, **WINDOW, after=after)
+        page = found["aiSpend"]
+        seen += [edge["node"] for edge in page["edges"]]
+        after = page["pageInfo"]["endCursor"]
+        if not page["pageInfo"]["hasNextPage"]:
+            break
+    assert len(seen) == len({node["id"] for node in seen}) == 9
+    assert [node["ts"] for node in seen] == sorted((n["ts"] for n in seen), reverse=True)
+    assert sum(node["cost"] is None for node in seen) == 1
+
+
+async def test_only_unpriced_events_can_be_asked_for(face: GraphqlWorld, spender: TenantId) -> None:
+    query = """query ($from: Moment, $to: Moment) {
+        aiSpend(first: 50, from: $from, to: $to, unpricedOnly: true) { nodes { team cost } } }"""
+    found = await face.data(caller(spender), query, **WINDOW)
+    assert found["aiSpend"]["nodes"] == [{"team": "labs", "cost": None}]
+
+
+async def test_unit_economics_agents_and_workflows(face: GraphqlWorld, spender: TenantId) -> None:
+    query = """query ($window: WindowInput) {
+        aiSpendSummary(window: $window) { totals { cost } byTeam { name cost } }
+        unitEconomics(dimension: TEAM, window: $window) {
+            total { figures { isLowerBound } } rows { name figures { usdPerRequest } } }
+        agentCost(agent: "triage", window: $window) {
+            totals { cost } byPartner { name } daily { points { cost } } }
+        workflowCost(workflow: "nightly", window: $window) { totals { cost } }
+        missing: agentCost(agent: "nobody") { name } }"""
+    answer = await face.ask(caller(spender), query, window=WINDOW)
+    found = answer["data"]
+    assert found["aiSpendSummary"]["totals"]["cost"] == "2.000000008"
+    assert found["unitEconomics"]["rows"][0]["figures"]["usdPerRequest"] == "0.250000001"
+    assert found["unitEconomics"]["total"]["figures"]["isLowerBound"]
+    assert found["agentCost"]["totals"] == found["workflowCost"]["totals"]
+    assert found["agentCost"]["byPartner"] == [{"name": "nightly"}]
+    assert found["missing"] is None
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["NOT_FOUND"]
+
+
+async def test_prices_in_force_are_exact_and_a_model_without_any_is_not_found(
+    face: GraphqlWorld, spender: TenantId, database: Database
+) -> None:
+    await add_list_price(database, "fake.priced-v1:0", "0.80", DAY)
+    query = """{ prices(modelId: "fake.priced-v1:0") {
+        prices { kind usdPerMillion isOverride version } }
+        missing: prices(modelId: "fake.none") { modelId } }"""
+    answer = await face.ask(caller(spender), query)
+    assert answer["data"]["missing"] is None
+    assert answer["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+    found = answer["data"]["prices"]["prices"]
+    assert [(price["kind"], price["usdPerMillion"]) for price in found] == [
+        ("input", "0.80"),
+        ("output", "0.80"),
+    ]
