@@ -14,8 +14,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.text import Text
 
 NAME_WIDTH = 10
-PLAIN_EVERY = 2.0
-"""Seconds between two lines of one bar where nothing can be redrawn."""
+PLAIN_EVERY, PLAIN_IDLE = 2.0, 20.0
+"""Seconds between two lines of one bar where nothing can be redrawn: as it moves, as it stands."""
 
 
 class StageFailed(Exception):
@@ -149,7 +149,7 @@ class _Plain:
 
     def __init__(self, board: Board, name: str, title: str) -> None:
         self._board, self._name = board, name
-        self._last = float("-inf")
+        self._last, self._done = float("-inf"), -1
         self._shown = ""
         self.say(title)
 
@@ -160,9 +160,10 @@ class _Plain:
 
     def bar(self, done: int, total: int, text: str) -> None:
         now = time.monotonic()
-        if now - self._last < PLAIN_EVERY and done < total:
+        pause = PLAIN_IDLE if done == self._done else PLAIN_EVERY
+        if now - self._last < pause and done < total:
             return
-        self._last = now
+        self._last, self._done = now, done
         self.say(f"{done} of {total}{f' · {text}' if text else ''}")
 
     def close(self) -> None:

@@ -205,8 +205,11 @@ BEGIN
     IF to_regclass('ai.' || part) IS NOT NULL THEN
         RETURN false;
     END IF;
+    -- One maker at a time. The second look reads the catalogue itself: the name's absence,
+    -- seen before the wait, is still cached.
     PERFORM pg_advisory_xact_lock(hashtext('ai.ensure_spend_partition'));
-    IF to_regclass('ai.' || part) IS NOT NULL THEN
+    IF EXISTS (SELECT FROM pg_class WHERE relname = part
+               AND relnamespace = 'ai'::regnamespace) THEN
         RETURN false;
     END IF;
     -- Made apart and attached: attaching does not block concurrent loads of the parent.

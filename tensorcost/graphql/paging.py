@@ -8,7 +8,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from functools import cached_property
+from typing import Final, Generic, TypeVar, cast
 from uuid import UUID
 
 import orjson
@@ -94,19 +95,60 @@ def page_of(first: int, after: str | None) -> Page:
 def connection(
     rows: Sequence[R], page: Page, *, node: Callable[[R], T], key: Callable[[R], Key]
 ) -> Connection[T]:
-    """The page of ``rows``, of which there is one more than asked for where a next page is."""
-    shown = rows[: page.first]
-    edges = [Edge(cursor=_cursor_of(key(row)), node=node(row)) for row in shown]
-    return Connection(
-        edges=edges,
-        nodes=[edge.node for edge in edges],
-        page_info=PageInfo(
-            has_next_page=len(rows) > page.first,
-            has_previous_page=page.after is not None,
-            start_cursor=edges[0].cursor if edges else None,
-            end_cursor=edges[-1].cursor if edges else None,
-        ),
-    )
+    """The page of ``rows``, of which there is one more than asked for where a next page is.
+
+    Nodes, edges and cursors are made when they are asked for: most clients select only some.
+    """
+    return cast("Connection[T]", _Rows(rows, page, node, key))
+
+
+class _Rows(Generic[R, T]):
+    """What a Connection's fields are read from."""
+
+    def __init__(
+        self,
+        rows: Sequence[R],
+        page: Page,
+        node: Callable[[R], T],
+        key: Callable[[R], Key],
+    ) -> None:
+        self._rows = rows[: page.first]
+        self._has_more = len(rows) > page.first
+        self._page = page
+        self._node = node
+        self._key = key
+
+    @cached_property
+    def nodes(self) -> list[T]:
+        return [self._node(row) for row in self._rows]
+
+    @cached_property
+    def edges(self) -> list["_Row[R, T]"]:
+        rows = zip(self._rows, self.nodes, strict=True)
+        return [_Row(row, node, self._key) for row, node in rows]
+
+    @property
+    def page_info(self) -> PageInfo:
+        rows = self._rows
+        return PageInfo(
+            has_next_page=self._has_more,
+            has_previous_page=self._page.after is not None,
+            start_cursor=_cursor_of(self._key(rows[0])) if rows else None,
+            end_cursor=_cursor_of(self._key(rows[-1])) if rows else None,
+        )
+
+
+@dataclass(slots=True)
+class _Row(Generic[R, T]):
+    """What an Edge's fields are read from."""
+
+    _row: R
+    node: T
+    _key: Callable[[R], Key]
+
+    @property
+    def cursor(self) -> str:
+        return _cursor_of(self._key(self._row))
 
 
 def time_key(at: datetime, unique: UUID) -> Key:

@@ -15,6 +15,8 @@ Count = NewType("Count", int)
 """A whole number that may pass 2^31; a JSON number."""
 Rate = NewType("Rate", Decimal)
 """An exact decimal, as a string."""
+Quantity = NewType("Quantity", int)
+"""Millionths of a unit in Python, a decimal string in answers."""
 Moment = NewType("Moment", str)
 """A date or a time, as the services read them."""
 
@@ -42,7 +44,8 @@ def _text(value: object) -> str:
 def _utc(value: datetime) -> str:
     if value.tzinfo is None:
         raise ValueError("a naive datetime has no place in an answer")
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
+    return f"{utc.isoformat()[:-6]}Z"
 
 
 def _moment(value: object) -> datetime:
@@ -71,6 +74,12 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         description="An exact decimal as a string.",
         serialize=lambda value: format(value, "f"),
         parse_value=lambda value: Decimal(_text(value)),
+    ),
+    Quantity: strawberry.scalar(
+        name="Quantity",
+        description="An exact amount of something with six places, as a string.",
+        serialize=lambda value: format(Decimal(value).scaleb(-6), "f"),
+        parse_value=lambda value: int(Decimal(_text(value)).scaleb(6)),
     ),
     Moment: strawberry.scalar(
         name="Moment",

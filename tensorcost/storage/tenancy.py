@@ -168,7 +168,7 @@ async def add_invitation(
 ) -> None:
     """Add an invitation; earlier ones of the same user stop working."""
     await tx.run(
-        "UPDATE app.invitation SET expires_at = created_at"
+        "UPDATE app.invitation SET expires_at = 'epoch'"
         " WHERE tenant_id = :tenant AND user_id = :user AND accepted_at IS NULL",
         tenant=tenant_id,
         user=user_id,

@@ -1,6 +1,5 @@
 """Cost and spend as the dashboard asks for them, over real rollups."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +24,7 @@ CHATTY = Actor(user="ada", agent="triage", workflow="nightly")
 
 
 @pytest.fixture(scope="module")
-async def spender(face: GraphqlWorld, database: Database) -> AsyncIterator[TenantId]:
+async def spender(face: GraphqlWorld, database: Database) -> TenantId:
     """A tenant with eight priced uses of one team and one unpriced one of another."""
     tenant = await make_tenant(database)
     care = dimension(team="care")
@@ -35,7 +34,7 @@ async def spender(face: GraphqlWorld, database: Database) -> AsyncIterator[Tenan
     ]
     uses.append(Use(DAY, labs, cost_nano=None, input_tokens=7, output_tokens=1))
     await add_uses(face.world.database, tenant, uses)
-    yield tenant
+    return tenant
 
 
 async def test_the_summary_answers_exact_money_and_says_what_is_unpriced(

@@ -55,8 +55,10 @@ async def test_the_last_owner_stays_and_bad_input_is_a_typed_problem(face: Graph
 async def test_tenant_and_branding_can_be_changed(face: GraphqlWorld) -> None:
     owner = await owner_of(face, await face.world.tenant())
     mutation = """mutation {
-        updateTenant(name: "New name", timeZone: "Europe/Berlin") { ... on Tenant { name timeZone } }
-        updateBranding(branding: {primaryColor: "#102030"}) { ... on Branding { primaryColor } } }"""
+        updateTenant(name: "New name", timeZone: "Europe/Berlin") {
+            ... on Tenant { name timeZone } }
+        updateBranding(branding: {primaryColor: "#102030"}) {
+            ... on Branding { primaryColor } } }"""
     found = await face.data(owner, mutation)
     assert found["updateTenant"] == {"name": "New name", "timeZone": "Europe/Berlin"}
     read = await face.data(owner, "{ tenant { name } branding { primaryColor logoUrl } }")

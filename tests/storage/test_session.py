@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import date
 
 import pytest
 
@@ -11,6 +12,7 @@ from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.ids import TenantId
 from tensorcost.storage.engine import make_engine
 from tensorcost.storage.session import Database, PlatformDatabase
+from tensorcost.storage.spend.partitions import ensure_partitions
 from tests.support import databases
 from tests.support.tenants import app_database, make_tenant
 
@@ -85,3 +87,11 @@ async def test_a_database_that_is_away_is_unavailable_not_a_crash(tenant: Tenant
     with pytest.raises(Unavailable):
         await Database(engine).tenant(tenant).__aenter__()
     await engine.dispose()
+
+
+async def test_partitions_asked_for_at_the_same_moment_are_made_once(
+    db: Database, tenant: TenantId
+) -> None:
+    day = date(2026, 3, 5)
+    made = await asyncio.gather(*(ensure_partitions(db, tenant, [day]) for _ in range(8)))
+    assert sum(made) == 1

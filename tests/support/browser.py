@@ -80,11 +80,13 @@ async def open_page(address: str) -> AsyncIterator[Page]:
             async with connect(await _tab(port), max_size=None) as socket:
                 page = Page(socket)
                 listening = asyncio.create_task(page.listen())
-                for domain in ("Network", "Runtime", "Log", "Page"):
-                    await page.call(f"{domain}.enable")
-                await page.call("Page.navigate", url=address)
-                yield page
-                listening.cancel()
+                try:
+                    for domain in ("Network", "Runtime", "Log", "Page"):
+                        await page.call(f"{domain}.enable")
+                    await page.call("Page.navigate", url=address)
+                    yield page
+                finally:
+                    listening.cancel()
         finally:
             browser.terminate()
             await browser.wait()

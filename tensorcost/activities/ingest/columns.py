@@ -40,8 +40,8 @@ def to_events(parsed: ParsedSpend, priced: PricedColumns) -> pa.RecordBatch:
     columns = [
         pa.array(np.array(parsed.ts_us, dtype=np.int64)).cast(EVENT_SCHEMA.field("ts").type),
         pa.array(event_ids(parsed), pa.binary(16)),
-        pa.array(dims[np.array(parsed.dim, dtype=np.int64)] if rows else dims),
-        pa.array(actors[np.array(parsed.actor, dtype=np.int64)] if rows else actors),
+        pa.array(dims[np.array(parsed.dim, dtype=np.int64)]),
+        pa.array(actors[np.array(parsed.actor, dtype=np.int64)]),
         pa.array(np.zeros(rows, dtype=np.int64)),
         pa.array(np.full(rows, int(parsed.grain), dtype=np.int16)),
         pa.array(parsed.requests, pa.int64()),

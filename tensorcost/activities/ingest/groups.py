@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, NamedTuple
 
-import polars as pl
-
 from tensorcost.activities.ingest.chunks import Chunks, Prepared, prepare
 from tensorcost.activities.ingest.report import IngestReport
-from tensorcost.activities.ingest.rollup import sum_by_hour
+from tensorcost.activities.ingest.rollup import HourlySums, sum_by_hour
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.unpriced import merge_unpriced
 from tensorcost.domain.spend.facts import Grain
@@ -69,7 +67,7 @@ class Portion:
     straight: list[Part]
     checked: list[Part]
     """Chunks that take the slow road."""
-    sums: pl.DataFrame
+    sums: HourlySums
     """Hourly sums of ``straight``."""
 
     @classmethod

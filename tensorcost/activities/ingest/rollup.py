@@ -1,14 +1,21 @@
-"""Sums of a load by hour; storage adds the days."""
+"""Sums of a load by hour; storage adds the days.
+
+Plain arrays: for the thousands of rows of a load a sort costs less than waking a data
+frame's threads.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
-import polars as pl
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from tensorcost.storage.spend.rollups import MEASURES, HourlyRows
 
-_KEY: Final = ["hour", "dim_id", "actor_id", "grain"]
+Int64 = NDArray[np.int64]
+
 _TOKENS: Final = (
     "input_tokens",
     "cached_tokens",
@@ -16,103 +23,102 @@ _TOKENS: Final = (
     "cache_write_1h_tokens",
     "output_tokens",
 )
-_NEEDED: Final = [
-    "ts",
-    "dim_id",
-    "actor_id",
-    "grain",
-    "requests",
-    *_TOKENS,
-    "quantity_micro",
-    "cost_nano",
-    "error_code",
-    "latency_ms",
-]
+_HOUR_US: Final = 3_600_000_000
+_KEYS: Final = 4
+_MERGE_AFTER: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class HourlySums:
+    """Sums of ``MEASURES``, one column a key, no key twice."""
+
+    keys: Int64
+    """(4, n): hours since the epoch, dimension, actor, grain."""
+    measures: Int64
+    """(13, n), in the order of ``MEASURES``."""
+
+
+_NOTHING: Final = HourlySums(
+    np.zeros((_KEYS, 0), dtype=np.int64), np.zeros((len(MEASURES), 0), dtype=np.int64)
+)
 
 
 def sum_by_hour(
     batches: Sequence[pa.RecordBatch], *, keep: Sequence[bool] | None = None, sign: int = 1
-) -> pl.DataFrame:
-    """Sums of the rows (those where ``keep`` is true) per ``_KEY``, times ``sign``."""
+) -> HourlySums:
+    """Sums of the rows (those where ``keep`` is true), times ``sign``."""
     if not batches:
-        return _EMPTY
-    frame = pl.from_arrow(pa.Table.from_batches(batches).select(_NEEDED))
-    assert isinstance(frame, pl.DataFrame)
+        return _NOTHING
+    table = pa.Table.from_batches(batches)
     if keep is not None:
-        frame = frame.filter(pl.Series(keep, dtype=pl.Boolean))
-    return _summed(frame, sign) if frame.height else _EMPTY
+        table = table.filter(pa.array(keep, pa.bool_()))
+    return _summed(_keys(table), _measures(table) * sign)
 
 
 class Rollup:
     """Accumulates hourly sums over the portions of one load; memory goes by keys, not rows."""
 
     def __init__(self) -> None:
-        self._parts: list[pl.DataFrame] = []
+        self._parts: list[HourlySums] = []
 
-    def add(self, sums: pl.DataFrame) -> None:
+    def add(self, sums: HourlySums) -> None:
         """Add what ``sum_by_hour`` gave."""
-        if sums.height:
-            self._parts.append(sums)
-        if len(self._parts) > 32:
-            self._parts = [_merge(pl.concat(self._parts))]
+        self._parts.append(sums)
+        if len(self._parts) > _MERGE_AFTER:
+            self._parts = [self._merged()]
 
     def rows(self) -> HourlyRows:
-        """Sums per (hour, dimension, actor, grain)."""
-        frame = self._merged()
-        return HourlyRows(
-            hour=frame["hour"].to_list(),
-            dim_id=frame["dim_id"].to_list(),
-            actor_id=frame["actor_id"].to_list(),
-            grain=frame["grain"].to_list(),
-            measures=[frame[name].to_list() for name in MEASURES],
-        )
+        """Sums per (hour, dimension, actor, grain), sorted by them."""
+        merged = self._merged()
+        hour, dim_id, actor_id, grain = (key.tolist() for key in merged.keys)
+        return HourlyRows(hour, dim_id, actor_id, grain, merged.measures.tolist())
 
-    def _merged(self) -> pl.DataFrame:
+    def _merged(self) -> HourlySums:
         if not self._parts:
-            return _EMPTY
-        if len(self._parts) > 1:
-            self._parts = [_merge(pl.concat(self._parts))]
-        return self._parts[0]
-
-
-def _summed(frame: pl.DataFrame, sign: int) -> pl.DataFrame:
-    unpriced = pl.col("cost_nano").is_null()
-    tokens = sum((pl.col(name) for name in _TOKENS), start=pl.lit(0, dtype=pl.Int64))
-    sums = (
-        frame.lazy()
-        .with_columns(pl.col("ts").dt.truncate("1h").alias("hour"))
-        .group_by(_KEY)
-        .agg(
-            pl.col("requests").sum(),
-            *(pl.col(name).sum() for name in _TOKENS),
-            pl.col("quantity_micro").sum(),
-            pl.col("cost_nano").sum(),
-            pl.col("requests").filter(unpriced).sum().alias("unpriced_requests"),
-            tokens.filter(unpriced).sum().alias("unpriced_tokens"),
-            pl.col("requests")
-            .filter(pl.col("error_code").is_not_null())
-            .sum()
-            .alias("error_requests"),
-            pl.col("latency_ms").cast(pl.Int64).sum().alias("latency_ms_sum"),
-            pl.col("latency_ms").count().cast(pl.Int64).alias("latency_count"),
+            return _NOTHING
+        return _summed(
+            np.concatenate([part.keys for part in self._parts], axis=1),
+            np.concatenate([part.measures for part in self._parts], axis=1),
         )
-        .collect()
+
+
+def _summed(keys: Int64, measures: Int64) -> HourlySums:
+    if not keys.shape[1]:
+        return _NOTHING
+    order = np.lexsort(keys[::-1])
+    keys = keys[:, order]
+    new = np.ones(keys.shape[1], dtype=np.bool_)
+    new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
+    starts = np.flatnonzero(new)
+    return HourlySums(keys[:, starts], np.add.reduceat(measures[:, order], starts, axis=1))
+
+
+def _keys(table: pa.Table) -> Int64:
+    hours = table.column("ts").cast(pa.int64()).to_numpy() // _HOUR_US
+    return np.stack([hours, *(_values(table, name) for name in ("dim_id", "actor_id", "grain"))])
+
+
+def _measures(table: pa.Table) -> Int64:
+    requests = _values(table, "requests")
+    tokens = [_values(table, name) for name in _TOKENS]
+    unpriced = table.column("cost_nano").is_null().to_numpy()
+    failed = table.column("error_code").is_valid().to_numpy()
+    return np.stack(
+        [
+            requests,
+            *tokens,
+            _values(table, "quantity_micro"),
+            _values(table, "cost_nano"),
+            requests * unpriced,
+            sum(tokens) * unpriced,
+            requests * failed,
+            _values(table, "latency_ms"),
+            table.column("latency_ms").is_valid().to_numpy().astype(np.int64),
+        ]
     )
-    if sign == 1:
-        return sums
-    return sums.with_columns([pl.col(name) * sign for name in MEASURES])
 
 
-def _merge(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.group_by(_KEY).agg([pl.col(name).sum() for name in MEASURES])
-
-
-_EMPTY: Final = pl.DataFrame(
-    schema={
-        "hour": pl.Datetime("us", "UTC"),
-        "dim_id": pl.Int64,
-        "actor_id": pl.Int64,
-        "grain": pl.Int16,
-        **dict.fromkeys(MEASURES, pl.Int64),
-    }
-)
+def _values(table: pa.Table, name: str) -> Int64:
+    """A column's integers, 0 where NULL."""
+    filled = table.column(name).fill_null(0).to_numpy()
+    return np.asarray(filled, dtype=np.int64)

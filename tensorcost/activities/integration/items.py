@@ -1,9 +1,8 @@
 """One work item: read, load chunk by chunk, say how far, resume where it stopped."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
-from contextlib import suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -12,6 +11,7 @@ from temporalio import activity
 
 from tensorcost.activities.failures import gone_is_final, later, never
 from tensorcost.activities.heartbeat import BEAT_EVERY, beating
+from tensorcost.activities.ingest.pipeline import SpendObject
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.activities.integration.announce import tell_progress
 from tensorcost.activities.integration.choose import connector_for, translated
@@ -116,24 +116,47 @@ class ItemActivities:
         bounds = TimeBounds.at(self.clock(), step.item.window_start - NEAR_PAST)
         return ReadJob(connection, step.item, cursor.position, hash_key, bounds, profiles), cursor
 
-    async def _commit(
-        self, order: ItemOrder, job: ReadJob, chunk: Chunk, progress: _Progress
-    ) -> None:
-        """Load one chunk; only then does the cursor move past it."""
-        report = await self._load(order, chunk)
-        size = getattr(chunk, "size", 0)
-        progress.cursor = progress.cursor.after(chunk.position, report, size=size)
-        activity.heartbeat(progress.cursor)
-        if self.clock() - progress.saved_at >= SAVE_EVERY:
-            await self._save(order, progress)
+    async def _load(self, order: ItemOrder, group: Sequence[Chunk], progress: _Progress) -> None:
+        """Load some chunks; the cursor moves past each once it is committed."""
+        async with aclosing(self._reports(order, group)) as reports:
+            async for chunk, report in reports:
+                size = getattr(chunk, "size", 0)
+                progress.cursor = progress.cursor.after(chunk.position, report, size=size)
+                activity.heartbeat(progress.cursor)
+                draining = activity.is_worker_shutdown()
+                if draining or self.clock() - progress.saved_at >= SAVE_EVERY:
+                    await self._save(order, progress)
+                if draining:
+                    raise later(Failure.DRAINING, "the worker is shutting down", RESUME_AFTER)
 
-    async def _load(self, order: ItemOrder, chunk: Chunk) -> IngestReport:
+    async def _reports(
+        self, order: ItemOrder, group: Sequence[Chunk]
+    ) -> AsyncGenerator[tuple[Chunk, IngestReport], None]:
+        """Each chunk with its report, once it is committed. Objects are loaded together."""
         key = order.connection
-        tenant, spend = key.tenant_id, self.loaders.spend
         origin = Origin(str(key.connection_id), key.connection_id, order.run_id)
+        objects = [chunk for chunk in group if isinstance(chunk, ObjectChunk)]
+        if objects:
+            named = [SpendObject(chunk.ref, chunk.spend) for chunk in objects]
+            loading = self.loaders.spend.load_objects(key.tenant_id, origin, named)
+            async with aclosing(loading) as reports:
+                position = 0
+                async for report in reports:
+                    yield objects[position], report
+                    position += 1
+        for chunk in group:
+            if not isinstance(chunk, ObjectChunk):
+                yield chunk, await self._load_one(order, origin, chunk)
+
+    async def _load_one(
+        self,
+        order: ItemOrder,
+        origin: Origin,
+        chunk: WindowChunk | MetricsChunk | BillChunk | ProfilesChunk,
+    ) -> IngestReport:
+        key, spend = order.connection, self.loaders.spend
+        tenant = key.tenant_id
         match chunk:
-            case ObjectChunk():
-                return await spend.load_object(tenant, origin, chunk.ref, chunk.spend)
             case WindowChunk():
                 return await spend.load_window(tenant, origin, chunk.name, chunk.spend)
             case MetricsChunk():
@@ -192,20 +215,6 @@ class ItemActivities:
             step = await begin_step(tx, order.run_id, order.step_key, self.clock())
         ended = {"done": 1, "failed": int(step.state is StepState.FAILED)}
         return ItemOutcome(step_key=order.step_key, tally=step.tally.model_copy(update=ended))
-
-    async def _in_threads(self, chunks: Iterator[Chunk]) -> AsyncIterator[Chunk]:
-        """The connector's chunks, each awaited in a thread; closed on every way out."""
-        loop = asyncio.get_running_loop()
-        try:
-            while (
-                chunk := await loop.run_in_executor(self.threads, next, chunks, None)
-            ) is not None:
-                yield chunk
-        finally:
-            close = getattr(chunks, "close", None)
-            if close is not None:
-                with suppress(ValueError):  # still running in its thread after a cancellation
-                    close()
 
 
 async def _tell_progress(tx: TenantTx, order: ItemOrder, now: datetime) -> None:

@@ -5,10 +5,11 @@ activities call them in threads. Chunks come in order and each names the positio
 that committed work can be named.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from tensorcost.activities.ingest.pipeline import SpendObject
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_connection import Connection
@@ -141,16 +142,17 @@ class ConnectorError(Exception):
 class SpendLoader(Protocol):
     """``activities.ingest.pipeline.SpendIngest``."""
 
-    async def load_object(
+    def load_objects(
         self,
         tenant_id: TenantId,
         origin: Origin,
-        ref: ObjectRef,
-        chunks: Spend,
+        objects: Sequence[SpendObject],
         *,
         overlap: bool = False,
         seen: bool = False,
-    ) -> IngestReport: ...
+    ) -> AsyncGenerator[IngestReport, None]:
+        """A report for each object, in order, once it is committed."""
+        ...
 
     async def load_window(
         self, tenant_id: TenantId, origin: Origin, name: str, chunks: Spend, *, seen: bool = False

@@ -4,7 +4,8 @@ Logging is a setting of each account and region, and off by default: the commone
 failure is that it was switched on in a region where nothing is called.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
@@ -28,7 +29,8 @@ class LogPlace:
     """What is known of the logs of one account and region. None: not found out.
 
     ``logged`` and ``invocations`` count the same ``window``; ``elsewhere`` names other regions
-    of the account where logging is on or the log group was found.
+    of the account where logging is on or the log group was found, ``beside`` those of them
+    that log calls of their own.
     """
 
     account: str
@@ -37,6 +39,7 @@ class LogPlace:
     logged: int | None = None
     invocations: int | None = None
     elsewhere: tuple[str, ...] = ()
+    beside: tuple[str, ...] = ()
     missing_group: str = ""
     window: str = ""
 
@@ -52,6 +55,27 @@ def judge_logs(seen: LogPlace) -> list[Judgement]:
     if seen.is_on and seen.logged == 0:
         return [Judgement(found) for found in _silent(seen)]
     return []
+
+
+def judge_unlogged(places: Iterable[LogPlace]) -> list[NewFinding]:
+    """Findings for the places whose calls nobody logs, judged account by account.
+
+    A region that logs its own calls explains nothing of another one; a region that logs and
+    is never called is where somebody switched logging on by mistake.
+    """
+    seen = list(places)
+    findings = []
+    for here in seen:
+        if here.is_on is not False:
+            continue
+        on = [p for p in seen if p.account == here.account and p.is_on and p.region != here.region]
+        if here.invocations == 0 and on:
+            continue
+        quiet = tuple(p.region for p in on if p.invocations == 0)
+        beside = tuple(p.region for p in on if p.invocations != 0)
+        told = judge_logs(replace(here, elsewhere=quiet, beside=beside))
+        findings += [judged.finding for judged in told]
+    return findings
 
 
 def _off(seen: LogPlace) -> NewFinding:
@@ -124,5 +148,6 @@ def _evidence(seen: LogPlace) -> dict[str, str]:
         "region": seen.region,
         "invocations": "" if seen.invocations is None else str(seen.invocations),
         "window": seen.window,
+        "logging_on_in": ", ".join(seen.beside),
     }
     return {name: value for name, value in told.items() if value}

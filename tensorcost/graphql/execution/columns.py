@@ -68,11 +68,16 @@ def leaf(kind: GraphQLLeafType) -> Completer:
     coerce = kind.coerce_output_value
 
     def complete(values: Sequence[Any]) -> list[Any]:
-        for found in set(map(type, values)):
-            if found not in _CUSTOM and not issubclass(found, Enum):
-                raise NotPlain
+        kinds = set(map(type, values))
+        enums = all(issubclass(found, Enum) for found in kinds)
+        if not enums and not kinds <= _CUSTOM:
+            raise NotPlain
         try:
-            completed = [coerce(value) for value in values]
+            if enums:
+                known = {member: coerce(member) for member in set(values)}
+                completed = [known[value] for value in values]
+            else:
+                completed = [coerce(value) for value in values]
         except Exception as error:  # whatever it is, graphql-core meets it again and reports it
             raise NotPlain from error
         if _has_null(completed):
@@ -164,9 +169,18 @@ def _float(values: Sequence[Any]) -> list[Any]:
     return completed
 
 
+def _id(values: Sequence[Any]) -> list[Any]:
+    kinds = set(map(type, values))
+    if kinds == {UUID}:
+        return list(map(str, values))
+    if kinds - {str}:
+        raise NotPlain
+    return list(values)
+
+
 _BUILT_IN: Final[dict[str, Completer]] = {
     "String": _only(str),
-    "ID": _only(str),
+    "ID": _id,
     "Boolean": _only(bool),
     "Int": _int,
     "Float": _float,

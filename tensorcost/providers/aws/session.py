@@ -60,10 +60,10 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class _Credentials:
-    access_key: str
-    secret_key: str
-    token: str
-    expires: datetime
+    access_key: str | None
+    secret_key: str | None
+    token: str | None
+    expires: datetime | None = None
 
 
 class AwsSessions:
@@ -119,7 +119,7 @@ class AwsSessions:
             lock = self._locks.setdefault(step, threading.Lock())
         with lock:
             known = self._sessions.get(step)
-            if known is not None and known.expires - self._clock() > REFRESH_BEFORE:
+            if known is not None and self._is_fresh(known):
                 return known
             fresh = self._assume(step, access)
             with self._making:
@@ -129,6 +129,9 @@ class AwsSessions:
                     dropped, _ = self._sessions.popitem(last=False)
                     self._locks.pop(dropped, None)
             return fresh
+
+    def _is_fresh(self, known: _Credentials) -> bool:
+        return known.expires is not None and known.expires - self._clock() > REFRESH_BEFORE
 
     def _assume(self, step: _Step, access: RoleAccess) -> _Credentials:
         account = account_of_role(step.role_arn)
@@ -167,6 +170,7 @@ class AwsSessions:
     ) -> Client:
         own = self.settings
         key = (service, region, tenant, credentials.token if credentials else "")
+        keys = credentials or self._backend_keys()
         with self._making:
             client = self._clients.get(key)
             if client is not None:
@@ -176,11 +180,9 @@ class AwsSessions:
                 service,
                 region_name=region,
                 endpoint_url=own.endpoint_of(service),
-                aws_access_key_id=credentials.access_key if credentials else own.access_key_id,
-                aws_secret_access_key=credentials.secret_key
-                if credentials
-                else own.secret_access_key,
-                aws_session_token=credentials.token if credentials else None,
+                aws_access_key_id=keys.access_key,
+                aws_secret_access_key=keys.secret_key,
+                aws_session_token=keys.token,
                 config=self._config(service),
             )
             client.meta.events.register("before-send", self._admit(tenant))
@@ -188,6 +190,11 @@ class AwsSessions:
             while len(self._clients) > _MAX_CLIENTS:
                 self._clients.popitem(last=False)
             return client
+
+    def _backend_keys(self) -> _Credentials:
+        """The configured keys; without them botocore finds the machine's own role."""
+        own = self.settings
+        return _Credentials(own.access_key_id or None, own.secret_access_key or None, None)
 
     def _admit(self, tenant: str) -> Callable[..., None]:
         def admit(**_: object) -> None:
@@ -288,12 +295,14 @@ def _require_allowed(account: str, allowed: frozenset[str]) -> None:
     if account in allowed:
         return
     failure = CallFailure(
-        kind=ErrorKind.NOT_ALLOWED,
+        kind=ErrorKind.NOT_ALLOWED if account else ErrorKind.INVALID,
         service="sts",
         operation="AssumeRole",
-        code="AccountNotAllowed",
+        code="AccountNotAllowed" if account else "BadRoleArn",
         account=account,
         region="",
-        message="the account is not on this connection's list of allowed accounts",
+        message="the account is not on this connection's list of allowed accounts"
+        if account
+        else "this is not the ARN of a role",
     )
     raise ProviderError(failure)

@@ -134,19 +134,20 @@ def read_tier(raw: msgspec.Raw) -> str | None:
 def _hash_prompt(chunks: list[msgspec.Raw], secret: bytes, facts: BodyFacts) -> None:
     running = blake2b(digest_size=HASH_BYTES, key=secret)
     update, digest = running.update, running.digest
-    drop_to = len(chunks) - LAST_PREFIXES
-    size, now, kept = 0, b"", b""
+    size, now, kept = 0, b"", []
+    first_dropped, last_dropped = FIRST_PREFIXES, len(chunks) - LAST_PREFIXES
     for index, raw in enumerate(chunks):
         data = memoryview(raw)
         update(data)
         size += data.nbytes
-        if index < FIRST_PREFIXES or index >= drop_to:
-            now = digest()
-            shift = size.bit_length() - 4
-            code = shift * 8 + (size >> shift) if shift > 0 else size
-            kept += now[:7] + _ONE_BYTE[code]
+        if first_dropped <= index < last_dropped:
+            continue
+        now = digest()
+        shift = size.bit_length() - 4
+        kept.append(now[:7])
+        kept.append(_ONE_BYTE[shift * 8 + (size >> shift) if shift > 0 else size])
     facts.prompt_hash = now
-    facts.prefix_hashes = kept
+    facts.prefix_hashes = b"".join(kept)
 
 
 def _read_events(events: list[msgspec.Raw], facts: BodyFacts) -> None:

@@ -25,7 +25,8 @@ from tensorcost.providers.bedrock.bodies import (
     read_request,
     read_response,
 )
-from tensorcost.providers.bedrock.log_row import RowAssembler
+from tensorcost.providers.bedrock.json_document import one_record_a_line
+from tensorcost.providers.bedrock.log_row import Problem, RowAssembler
 from tensorcost.providers.bedrock.ndjson import Lines, read_lines
 from tensorcost.providers.bedrock.profiles import EMPTY_DIRECTORY, ProfileDirectory
 
@@ -61,11 +62,11 @@ class LogMessage(NamedTuple):
 
 
 def parse_object(chunks: Iterable[bytes], parse: LogParse) -> Iterator[ParsedSpend]:
-    """Batches of an object given as byte chunks (gzip members or plain NDJSON).
+    """Batches of an object given as byte chunks: NDJSON, gzip or plain, or a JSON document.
 
     A truncated gzip keeps everything before the tear and ends with one reject.
     """
-    return _LogParser(parse).run(read_lines(chunks))
+    return _LogParser(parse).run(one_record_a_line(read_lines(chunks)))
 
 
 def parse_messages(messages: Iterable[LogMessage], parse: LogParse) -> Iterator[ParsedSpend]:
@@ -88,8 +89,6 @@ class _LogParser:
                 self._reject(first, problem, data=lines[0])
                 continue
             for number, data in enumerate(lines, start=first):
-                if not data or data.isspace():
-                    continue
                 self._accept(number, data, "")
                 if self._read >= self._parse.batch_rows:
                     yield self._take()
@@ -115,39 +114,42 @@ class _LogParser:
         self._rejects.append(Reject(self._parse.file, position, reason, detail, line_hash))
 
     def _accept(self, number: int, data: bytes, event_id: str) -> None:
+        """Append the line's row or its reject. This is the hot path: one decode, no copies."""
         self._read += 1
-        try:
-            reason, detail = self._decode(data, number, event_id)
-        except msgspec.ValidationError as error:
-            reason, detail = RejectReason.WRONG_TYPE, _path_of(error)
-        except (msgspec.DecodeError, RecursionError):
-            if data.startswith(_PERMISSION_NOTE):
-                self._read -= 1
-                return
-            reason, detail = RejectReason.NOT_JSON, ""
-        if reason:
-            self._reject(number, reason, detail=detail, data=data)
-
-    def _decode(self, data: bytes, number: int, event_id: str) -> tuple[str, str]:
-        """Decode and append one record; a body of unusual shape costs a second decode."""
-        key, facts = self._parse.hash_key, BodyFacts()
+        facts = BodyFacts()
         try:
             record = shape.decode_record(data)
-        except msgspec.ValidationError:
-            return self._decode_plain(data, number, event_id)
-        asked, answered = record.input, record.output
+            is_known = self._read_bodies(record, facts)
+        except (msgspec.DecodeError, RecursionError):
+            is_known = False
+        if is_known:
+            problem = self._append(record, facts, number, event_id)
+        else:
+            problem = self._accept_plain(number, data, event_id)
+        if problem is not None:
+            self._reject(number, problem[0], detail=problem[1], data=data)
+
+    def _read_bodies(self, record: shape.Record, facts: BodyFacts) -> bool:
+        """Hash the bodies; False when one of them has none of the known shapes."""
+        key, asked, answered = self._parse.hash_key, record.input, record.output
         body = asked.input_body_json if asked is not None else None
         said = answered.output_body_json if answered is not None else None
         if body is not None and not read_request(body, key, facts):
-            return self._decode_plain(data, number, event_id)
-        if said is not None and not read_response(said, key, facts):
-            return self._decode_plain(data, number, event_id)
-        return self._append(record, facts, number, event_id)
+            return False
+        return said is None or read_response(said, key, facts)
 
-    def _decode_plain(self, data: bytes, number: int, event_id: str) -> tuple[str, str]:
-        """The slow road keeps what the typed shapes can read and hashes the rest whole."""
+    def _accept_plain(self, number: int, data: bytes, event_id: str) -> Problem | None:
+        """The slow road: for bodies of other shapes, and to say what is wrong with a line."""
         key, facts = self._parse.hash_key, BodyFacts()
-        record = shape.decode_plain_record(data)
+        try:
+            record = shape.decode_plain_record(data)
+        except msgspec.ValidationError as error:
+            return RejectReason.WRONG_TYPE, _path_of(error)
+        except (msgspec.DecodeError, RecursionError):
+            if not data or data.isspace() or data.startswith(_PERMISSION_NOTE):
+                self._read -= 1
+                return None
+            return RejectReason.NOT_JSON, ""
         if record.input is not None:
             read_plain_request(record.input.input_body_json, key, facts)
         if record.output is not None:
@@ -156,21 +158,21 @@ class _LogParser:
 
     def _append(
         self, record: shape.Record | shape.PlainRecord, facts: BodyFacts, number: int, event_id: str
-    ) -> tuple[str, str]:
-        """Append the record's row; ("", "") when accepted, else (reason, detail).
+    ) -> Problem | None:
+        """Append the record's row; None when that is done, else what is wrong with it.
 
         A record of another schema type is not ours: it is passed over, and is no defect.
         """
-        if record.schema_type is not None and record.schema_type != SCHEMA_TYPE:
+        if record.schema_type != SCHEMA_TYPE and record.schema_type is not None:
             self._read -= 1
-            return "", ""
+            return None
         if problem := _schema_problem(record):
             return problem
-        ts_us = self._time_of(record.timestamp or "")
+        ts_us = self._times.get(record.timestamp or "")
         if ts_us is None:
-            return RejectReason.BAD_TIMESTAMP, "timestamp"
-        if reason := self._parse.bounds.problem(ts_us):
-            return reason, "timestamp"
+            ts_us, reason = self._time_of(record.timestamp or "")
+            if reason:
+                return reason, "timestamp"
         native_id = record.request_id or event_id
         if not native_id:
             if not self._parse.file_hash:
@@ -178,23 +180,23 @@ class _LogParser:
             native_id = file_row_native_id(self._parse.file_hash, number)
         return self._rows.append(record, facts, ts_us, native_id)
 
-    def _time_of(self, text: str) -> int | None:
-        known = self._times.get(text)
-        if known is not None:
-            return known
+    def _time_of(self, text: str) -> tuple[int, str]:
+        """(microseconds, reject reason): only acceptable times are remembered."""
         try:
             moment = datetime.fromisoformat(text)
             moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
             ts_us = int(moment.timestamp()) * 1_000_000 + moment.microsecond
         except (ValueError, OverflowError):
-            return None
-        if len(self._times) > 10_000:
-            self._times.clear()
-        self._times[text] = ts_us
-        return ts_us
+            return 0, RejectReason.BAD_TIMESTAMP
+        reason = self._parse.bounds.problem(ts_us)
+        if reason is None:
+            if len(self._times) > 10_000:
+                self._times.clear()
+            self._times[text] = ts_us
+        return ts_us, reason or ""
 
 
-def _schema_problem(record: shape.Record | shape.PlainRecord) -> tuple[str, str] | None:
+def _schema_problem(record: shape.Record | shape.PlainRecord) -> Problem | None:
     if record.schema_type is None:
         return RejectReason.MISSING_FIELD, "schemaType"
     if record.schema_version not in SCHEMA_VERSIONS:

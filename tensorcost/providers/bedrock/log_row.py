@@ -61,6 +61,8 @@ _DIMENSION_LABELS: Final = (Label.APPLICATION, Label.TEAM, Label.ENVIRONMENT, La
 
 _Record = shape.Record | shape.PlainRecord
 _Row = tuple[object, ...]
+Problem = tuple[str, str]
+"""A reject reason and the field that it is about."""
 
 
 class _Context:
@@ -96,8 +98,8 @@ class RowAssembler:
 
     def append(
         self, record: _Record, facts: BodyFacts, ts_us: int, native_id: str
-    ) -> tuple[str, str]:
-        """Append one row; ("", "") when accepted, else (reject reason, field)."""
+    ) -> Problem | None:
+        """Append one row; None when that is done, else what is wrong with the record."""
         source, target = record.input, record.output
         uncached = source.input_token_count if source is not None else None
         out = target.output_token_count if target is not None else None
@@ -106,7 +108,9 @@ class RowAssembler:
         counts = _counts(source, uncached or 0, out or 0, facts.cache_write_1h)
         if reason := tokens_problem(counts):
             return reason, "tokenCount"
-        named = _named_tier(record, facts)
+        named = facts.service_tier
+        if record.performance_config is not None or record.service_tier is not NO_RAW:
+            named = _named_tier(record, facts)
         raw = record.request_metadata
         metadata = b"" if raw is NO_RAW else bytes(raw)
         arn = record.identity.arn if record.identity is not None else None
@@ -133,7 +137,7 @@ class RowAssembler:
                 facts.prompt_hash, facts.response_hash, facts.prefix_hashes,
             )
         )  # fmt: skip
-        return "", ""
+        return None
 
     def take(self, rejects: list[Reject], rows_read: int) -> ParsedSpend:
         """The filled batch; the next one starts empty."""
@@ -243,7 +247,7 @@ def _pairs(raw: bytes) -> list[tuple[str, str | None]]:
     return [(key, shape.text_of(value)) for key, value in members.items()]
 
 
-def _place_problem(record: _Record) -> tuple[str, str] | None:
+def _place_problem(record: _Record) -> Problem | None:
     if not AWS_ACCOUNT.fullmatch(record.account_id or ""):
         return RejectReason.BAD_ACCOUNT, "accountId"
     if not _REGION.fullmatch(record.region or ""):

@@ -35,7 +35,7 @@ def read_lines(chunks: Iterable[bytes], *, max_line: int = MAX_LINE_BYTES) -> It
     plus one block of decompressed bytes.
     """
     splitter = _Splitter(max_line)
-    for block in inflate(chunks, plain_start=b"{"):
+    for block in inflate(chunks, plain_start=(b"{", b"[")):
         if isinstance(block, str):
             yield Lines(splitter.next_number, [b""], block)
             return
@@ -89,7 +89,9 @@ class _Splitter:
         return Lines(self.next_number - 1, [data[:256]], RejectReason.LINE_TOO_LONG)
 
 
-def inflate(chunks: Iterable[bytes], *, plain_start: bytes = b"") -> Iterator[bytes | str]:
+def inflate(
+    chunks: Iterable[bytes], *, plain_start: bytes | tuple[bytes, ...] = b""
+) -> Iterator[bytes | str]:
     """Decompressed blocks of a gzip stream, or the blocks as they are if it is none.
 
     A ``str`` is the reject reason that ends the stream. Text that is not gzip must begin with

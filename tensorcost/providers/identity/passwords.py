@@ -48,7 +48,7 @@ class Passwords:
             self.hasher.verify(stored or self._decoy, password)
         except (VerificationError, InvalidHashError):
             return PasswordCheck(False)
-        if stored is None:
+        if not stored:
             return PasswordCheck(False)
         stale = self.hasher.check_needs_rehash(stored)
         return PasswordCheck(True, self.hasher.hash(password) if stale else None)

@@ -10,7 +10,12 @@ from tensorcost.domain.cost.query import CostQuery, Step
 from tensorcost.domain.cost.rollup import MEASURE_NAMES
 
 MEASURES: Final = ", ".join(MEASURE_NAMES)
-SUMS: Final = ", ".join(f"sum(s.{name}) AS {name}" for name in MEASURE_NAMES)
+# As bigint a sum costs the client a tenth of a numeric. Quantities alone may pass 64 bits: one
+# event may carry any.
+SUMS: Final = ", ".join(
+    f"sum(s.{name}) AS {name}" if name == "quantity_micro" else f"sum(s.{name})::bigint AS {name}"
+    for name in MEASURE_NAMES
+)
 _HOURLY: Final = (
     "SELECT (hour AT TIME ZONE 'UTC')::date AS day, hour, dim_id, actor_id, grain, {measures} "
     "FROM ai.spend_hourly WHERE tenant_id = :tenant AND hour >= :{low} AND hour < :{high}"

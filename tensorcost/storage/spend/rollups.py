@@ -5,7 +5,6 @@ loads meet the same rows in the same order and cannot deadlock.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 
 from tensorcost.storage.session import TenantTx
@@ -42,10 +41,11 @@ def _upsert(table: str, period: str, rows: str) -> str:
 
 _ADD: Final = f"""
     WITH hourly AS (
-        SELECT v.* FROM unnest($3::timestamptz[], $4::bigint[], $5::bigint[], $6::smallint[],
-            {_ARRAYS}) AS v (hour, dim_id, actor_id, grain, {_NAMES})
+        SELECT to_timestamp(v.hours * 3600) AS hour, v.* FROM unnest($3::bigint[], $4::bigint[],
+            $5::bigint[], $6::smallint[], {_ARRAYS})
+            AS v (hours, dim_id, actor_id, grain, {_NAMES})
     ), daily AS (
-        SELECT (hour AT TIME ZONE 'UTC')::date AS day, dim_id, actor_id, grain, {_SUMS}
+        SELECT DATE '1970-01-01' + (hours / 24)::int AS day, dim_id, actor_id, grain, {_SUMS}
         FROM hourly GROUP BY 1, 2, 3, 4
     ), into_hourly AS ({_upsert("spend_hourly", "hour", "hourly")}
     ), into_daily AS ({_upsert("spend_daily", "day", "daily")}
@@ -66,7 +66,8 @@ _ADD: Final = f"""
 class HourlyRows:
     """Columns of sums, one row for each (hour, dimension, actor, grain)."""
 
-    hour: list[datetime]
+    hour: list[int]
+    """Hours since the Unix epoch."""
     dim_id: list[int]
     actor_id: list[int]
     grain: list[int]

@@ -171,5 +171,21 @@ def test_a_services_own_endpoint_comes_first() -> None:
     assert made.endpoint_of("s3") == "https://all.example"
 
 
+def test_without_keys_the_machines_own_credentials_are_used(
+    aws: SimControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKETESTBACKEND0")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "fake-secret")
+    made = sessions(aws.endpoint_url, access_key_id="", secret_access_key="")
+    assert made.backend_account() == BACKEND
+
+
+def test_what_is_no_role_arn_is_invalid_and_never_sent(aws: SimControl) -> None:
+    with pytest.raises(ProviderError) as caught:
+        sessions(aws.endpoint_url).role(access(role_arn="TensorCost-BedrockReader"))
+    assert caught.value.kind is ErrorKind.INVALID
+    assert aws.requests() == []
+
+
 def test_secrets_are_not_printed() -> None:
     assert "fake-secret" not in repr(aws_settings("https://all.example"))

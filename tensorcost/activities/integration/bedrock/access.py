@@ -58,6 +58,12 @@ def attribution_of(connection: Connection) -> AttributionRules:
     )
 
 
+def with_bucket(connection: Connection, bucket: str) -> Connection:
+    """The connection as if it named the bill's bucket that was found, so that findings do."""
+    settings = connection.settings.model_copy(update={"cur_bucket": bucket})
+    return connection.model_copy(update={"settings": settings})
+
+
 def is_refusal(error: ProviderError) -> bool:
     """AWS said no, or said that there is nothing: an answer about the customer's side."""
     return error.kind in _REFUSALS

@@ -7,21 +7,21 @@ from datetime import datetime
 from typing import Final, TypeVar
 
 from tensorcost.activities.integration.bedrock.access import BedrockAccess, is_refusal
+from tensorcost.activities.integration.bedrock.bill import BillSearch
 from tensorcost.activities.integration.bedrock.survey import RegionSurvey, Survey
 from tensorcost.activities.integration.ports import Discovery
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
 from tensorcost.domain.integration.diagnosis_codes import Code
-from tensorcost.domain.integration.plan import Site
+from tensorcost.domain.integration.diagnosis_logs import judge_unlogged
 from tensorcost.domain.integration.probe_facts import ErrorKind, Probe
 from tensorcost.domain.integration.progress_records import AccountCoverage
 from tensorcost.domain.integration.progress_sources import MISSING_SOURCE, judge_missing
-from tensorcost.domain.integration.states import ConnectionMode, Coverage, SourceKind
+from tensorcost.domain.integration.states import ConnectionMode, Coverage
 from tensorcost.providers.aws.errors import ProviderError
 from tensorcost.providers.aws.session import AccountSession
 from tensorcost.providers.bedrock.regions import candidate_regions, primary_region
 from tensorcost.providers.bedrock.source_accounts import MemberAccount, list_accounts
-from tensorcost.providers.bedrock.source_cur import BillExport, discover_exports
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -41,6 +41,10 @@ JUDGED: Final = (
     Code.KMS_DENIED,
     Code.CUR_DENIED,
     Code.CUR_BUCKET,
+    Code.BILL_EXPORTED_TWICE,
+    Code.EXPORT_UNHEALTHY,
+    Code.LOGGING_OFF,
+    Code.WRONG_REGION,
 )
 """What discovery sees in every account: findings of these that it does not repeat close."""
 
@@ -60,10 +64,13 @@ class Discoverer:
         covered = [found.account_id for found in accounts if found.coverage is Coverage.COVERED]
         surveys = self._surveys(covered)
         sites = [site for survey in surveys for site in survey.sites]
-        sites += self._bills(own, findings)
+        bills, about_bills = BillSearch(self.access, self.connection, own).look()
+        sites += bills
+        findings += about_bills
         missing = judge_missing(sites)
         for survey in surveys:
             findings += survey.findings
+        findings += judge_unlogged(survey.logs for survey in surveys if survey.logs is not None)
         return Discovery(
             accounts=accounts,
             sites=sites,
@@ -120,38 +127,6 @@ class Discoverer:
             wanted=region in named or is_primary,
             now=self.now,
         ).look()
-
-    def _bills(self, own: AccountSession, findings: list[NewFinding]) -> list[Site]:
-        """The named report, or every export of the account that is delivered somewhere."""
-        settings = self.connection.settings
-        if settings.cur_bucket:
-            exports = [
-                BillExport(
-                    name=settings.cur_export,
-                    bucket=settings.cur_bucket,
-                    prefix=settings.cur_prefix,
-                    bucket_region=settings.cur_region,
-                )
-            ]
-        else:
-            try:
-                exports = discover_exports(own)
-            except ProviderError as error:
-                if not is_refusal(error):
-                    raise
-                return []  # named among what is missing, with what it would add
-        return [self._bill(export) for export in exports]
-
-    def _bill(self, export: BillExport) -> Site:
-        params = {
-            "place": export.name or export.bucket,
-            "export": export.name,
-            "bucket": export.bucket,
-            "prefix": export.prefix,
-            "bucket_region": export.bucket_region,
-            "legacy": "yes" if export.is_legacy else "no",
-        }
-        return Site(SourceKind.BILL, self.connection.account_id, "", params)
 
     def _covered(self, account_id: str, name: str) -> AccountCoverage:
         return AccountCoverage(account_id, name, "ACTIVE", "", Coverage.COVERED, "", self.now)

@@ -1,12 +1,13 @@
 """One account and region: what can be read there, and what stands in the way."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from tensorcost.activities.integration.bedrock.access import BedrockAccess, is_refusal
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
+from tensorcost.domain.integration.diagnosis_logs import LogPlace
 from tensorcost.domain.integration.plan import Site
 from tensorcost.domain.integration.probe_facts import ErrorKind, Probe
 from tensorcost.domain.integration.progress_records import StoredProfile
@@ -30,6 +31,8 @@ class Survey:
     sites: list[Site] = field(default_factory=list)
     profiles: list[StoredProfile] = field(default_factory=list)
     findings: list[NewFinding] = field(default_factory=list)
+    logs: LogPlace | None = None
+    """How the region logs, where that is known and matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class RegionSurvey:
             return Survey()
         logs = list(self._logs(found))
         profiles = self._profiles(found)
+        if found.logs is not None and not (metrics or self.wanted or found.logs.is_on):
+            found.logs = None
+        elif found.logs is not None and metrics == set():
+            found.logs = replace(found.logs, invocations=0)
         if metrics or logs or found.profiles or self.wanted:
             found.sites += [*logs, *profiles]
             if metrics is not False:
@@ -87,9 +94,12 @@ class RegionSurvey:
     def _logging(self, found: Survey) -> LoggingConfiguration | None:
         """Bedrock's own setting; what the connection names where that may not be read."""
         try:
-            return read_logging(self.session, self.region)
+            config = read_logging(self.session, self.region)
         except ProviderError as error:
             self._refused(found, error, Probe.LOGGING_CONFIGURATION)
+        else:
+            found.logs = LogPlace(self.session.account_id, self.region, config is not None)
+            return config
         own = self.connection.settings
         group = group_name(own.log_group_arn)
         in_region = region_of_group(own.log_group_arn) in ("", self.region)

@@ -1,0 +1,153 @@
+"""An emulated organisation, from the role to the rows on real servers; with a killed worker too."""
+
+import asyncio
+import os
+import secrets
+import signal
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from demo.aws.control import SimControl
+from demo.aws.server import running_simulator
+from demo.world.build import build_world
+from demo.world.spec import World, WorldSpec
+from tensorcost.activities.integration.bedrock.connector import BedrockConnector
+from tensorcost.activities.processes import Processes
+from tensorcost.domain.integration.contracts import (
+    BackfillOutcome,
+    OnboardingOutcome,
+    onboarding_workflow_id,
+)
+from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.progress_records import SyncRun
+from tensorcost.domain.integration.states import Coverage, OnboardingPhase, RunKind, RunState
+from tensorcost.runtime.embedded.temporal import TemporalAddress
+from tensorcost.services.processes import IntegrationProcesses
+from tensorcost.storage import integration, sync_history
+from tensorcost.storage.session import Database
+from tensorcost.workers.plugin import temporal_plugin
+from tests.support.databases import Database as TestDatabase
+from tests.support.estate import Estate, connect_world, logged_totals, truth_of
+from tests.support.temporal_house import open_house, utc_now
+from tests.support.tenants import app_database, make_tenant
+from tests.support.worker_process import WorkerConfig, worker_process
+
+DAYS = 12
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    spec = WorldSpec.until(datetime.now(UTC), days=DAYS, requests=2_500)
+    return build_world(tmp_path_factory.mktemp("world"), spec)
+
+
+@pytest.fixture(scope="module")
+def aws(world: World) -> Iterator[SimControl]:
+    with running_simulator(world.path) as control:
+        yield control
+
+
+@pytest.fixture(scope="module")
+async def db(database: TestDatabase) -> AsyncIterator[Database]:
+    async with app_database(database) as opened:
+        yield opened
+
+
+def processes(inner: Processes) -> IntegrationProcesses:
+    return IntegrationProcesses(inner, backfill_days=DAYS + 1, interval=timedelta(milliseconds=300))
+
+
+async def finish(client: Client, connection: Connection) -> BackfillOutcome:
+    handle = client.get_workflow_handle(
+        onboarding_workflow_id(connection.connection_id), result_type=OnboardingOutcome
+    )
+    onboarded = await handle.result()
+    assert onboarded.phase is OnboardingPhase.CONNECTED
+    backfill = client.get_workflow_handle(onboarded.backfill_id, result_type=BackfillOutcome)
+    return await backfill.result()
+
+
+@pytest.mark.slow
+async def test_an_organisation_is_connected_and_every_request_is_found_once(
+    db: Database,
+    database: TestDatabase,
+    temporal_server: TemporalAddress,
+    aws: SimControl,
+    world: World,
+) -> None:
+    tenant = await make_tenant(database)
+    connection = await connect_world(db, tenant, world)
+    connector = BedrockConnector(Estate.of(aws.endpoint_url, world).sessions(), utc_now)
+    async with open_house(temporal_server, db, connector) as house:
+        await processes(house.processes).validate(connection, "user:fake")
+        outcome = await finish(house.client, connection)
+    assert outcome.state is RunState.COMPLETED
+    assert outcome.tally.failed == 0
+    assert await logged_totals(db, tenant) == truth_of(world)
+    async with db.tenant(tenant) as tx:
+        accounts = await integration.list_accounts(tx, connection.connection_id)
+        bills = await tx.scalar("SELECT count(*) FROM ai.bill_line")
+        run = await sync_history.get_run(tx, outcome.run_id)
+    covered = {a.account_id for a in accounts if a.coverage is Coverage.COVERED}
+    assert covered == {world.reader_account, *world.members_with_jump_role}
+    assert {a.account_id for a in accounts} - covered
+    assert bills > 0
+    assert run.tally.done == outcome.items > DAYS
+
+
+@pytest.mark.slow
+@pytest.mark.chaos
+async def test_a_worker_killed_in_the_middle_of_a_backfill_changes_no_total(
+    db: Database,
+    database: TestDatabase,
+    temporal_server: TemporalAddress,
+    aws: SimControl,
+    world: World,
+    tmp_path: Path,
+) -> None:
+    tenant = await make_tenant(database)
+    connection = await connect_world(db, tenant, world)
+    suffix = f"-{secrets.token_hex(4)}"
+    config = WorkerConfig(
+        temporal_server, database.urls.app, suffix, Estate.of(aws.endpoint_url, world)
+    )
+    client = await Client.connect(
+        temporal_server.frontend,
+        namespace=temporal_server.namespace,
+        plugins=[temporal_plugin()],
+    )
+    with worker_process(config, tmp_path) as worker:
+        await processes(Processes(client, queue_suffix=suffix)).validate(connection, "user:fake")
+        before = await wait_for_progress(db, connection)
+        os.kill(worker.pid, signal.SIGKILL)
+        await asyncio.to_thread(worker.wait)
+    with worker_process(config, tmp_path):
+        outcome = await finish(client, connection)
+    assert 0 < before.tally.done < before.steps_total
+    assert outcome.state is RunState.COMPLETED
+    assert await logged_totals(db, tenant) == truth_of(world)
+    async with db.tenant(tenant) as tx:
+        run = await sync_history.get_run(tx, outcome.run_id)
+        loaded = await tx.scalar(
+            "SELECT sum(rows_accepted)::bigint FROM ai.ingest_batch WHERE run_id = :run",
+            run=outcome.run_id,
+        )
+    assert run.tally.accepted >= loaded
+    assert run.tally.done == run.steps_total
+
+
+async def wait_for_progress(db: Database, connection: Connection) -> SyncRun:
+    """The backfill once some of its items are done."""
+    async with asyncio.timeout(120):
+        while True:
+            async with db.tenant(connection.tenant_id) as tx:
+                runs = await sync_history.list_runs(
+                    tx, connection.connection_id, limit=5, kind=RunKind.BACKFILL
+                )
+            if runs and runs[0].tally.done >= 6:
+                return runs[0]
+            await asyncio.sleep(0.02)
