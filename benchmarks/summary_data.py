@@ -47,7 +47,8 @@ _EVENTS = """
         SELECT i, hash(i) / 18446744073709551616.0 AS whose, hash(i, 1) AS a, hash(i, 2) AS b
         FROM range($events) AS r (i)
     ), placed AS (
-        SELECT a, b, make_timestamp($start_us + (i * $span_us // $events)::bigint) AS ts,
+        SELECT a, b, (a % $dimensions)::int AS dim_no, (a // 1000 % $actors)::int AS actor_no,
+            make_timestamp($start_us + (i * $span_us // $events)::bigint) AS ts,
             CASE WHEN whose < $first THEN 0 WHEN whose < $second THEN 1
                  ELSE 2 + ((whose - $second) / (1 - $second) * ($tenants - 2))::int % ($tenants - 2)
             END AS tenant_no
@@ -59,9 +60,8 @@ _EVENTS = """
         (1000 + p.a % 5000000)::bigint AS cost_nano, (p.b % 9000)::int AS latency_ms
     FROM placed p
     JOIN tenant t USING (tenant_no)
-    JOIN dimension d ON d.dim_no = p.a % (SELECT count(*) FROM dimension)
-    JOIN actor x ON x.actor_no = p.a // 1000 % (SELECT count(*) FROM actor)
-    ORDER BY p.ts
+    JOIN dimension d USING (dim_no)
+    JOIN actor x USING (actor_no)
 """
 _SUMS = {
     "requests": "count(*)",
@@ -180,6 +180,8 @@ def make_events(
             "first": SHARES[0],
             "second": sum(SHARES),
             "tenants": len(tenants),
+            "dimensions": len(dimensions),
+            "actors": len(actors),
         },
     )
     return duck
@@ -188,7 +190,7 @@ def make_events(
 async def _load(
     connection: asyncpg.Connection, duck: duckdb.DuckDBPyConnection, query: str, table: str
 ) -> None:
-    reader: pa.RecordBatchReader = duck.execute(query).to_arrow_reader(_BATCH)
+    reader: pa.RecordBatchReader = duck.sql(query).to_arrow_reader(_BATCH)
     encoder = pgpq.ArrowToPostgresBinaryEncoder(reader.schema)
 
     async def encoded() -> AsyncIterator[bytes]:

@@ -30,7 +30,7 @@ NANO = Decimal(10) ** -9
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
 _NOTHING = Part(ZERO, 0)
-_GROUPS = {"model": "by_model", "application": "by_application"}
+_GROUPS = {"model": "by_foundation_model", "application": "by_application"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,7 +142,7 @@ class Story:
         with self._board.stage("bill", "looking for the bill") as stage:
             steps = await connecting.steps_of(session, run)
             found.rows = count_rows(run, steps)
-            months = [step for step in steps if step["source"] == _BILL]
+            months = [s for s in steps if s["source"] == _BILL and s["rows_accepted"]]
             if not found.rows["bill"]:
                 raise StageFailed("no bill line was read")
             stage.detail = f"{found.rows['bill']:,} lines of {len(months)} billing periods"

@@ -32,6 +32,7 @@ from tensorcost.providers.limits.gcra import Decision, Limiter, Quota
 from tensorcost.services.identity.authenticate import Authenticator
 
 UNLIMITED: Final = frozenset({"/livez", "/readyz", "/healthz"})
+SIGN_INS: Final = frozenset({"/v1/auth/login", "/v1/auth/accept-invitation"})
 _SECURITY: Final[Headers] = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -61,6 +62,7 @@ class Edge:
         self._limiter = limiter
         self._quotas = settings.tenant_quotas()
         self._anonymous = settings.anonymous_quota()
+        self._sign_ins = settings.sign_in_quota()
         self._max_body = settings.max_body_bytes
         self._cors = Cors(settings.cors_origins)
         self._static = [*_SECURITY, *([_HSTS] if settings.https_only else [])]
@@ -85,19 +87,13 @@ class Edge:
         if self._cors.is_preflight(scope["method"], sent):
             await self._cors.preflight(sent)(scope, receive, send)
             return
-        await self._identify(sent, caller)
         headers = self._cors.headers(sent)
         headers.append((b"x-request-id", sent.request_id or caller.trace_id.encode()))
-        decision: Decision | None = None
-        if scope["path"] not in UNLIMITED:
-            quota, decision = await self._count(scope, caller)
-            headers += limit_headers(decision, quota)
         out = _Outgoing(send, headers, self._static)
         try:
-            if decision is not None and decision.limited:
-                raise RateLimited(
-                    "too many requests; slow down", retry_after_seconds=decision.retry_after
-                )
+            await self._identify(sent, caller)
+            if scope["path"] not in UNLIMITED:
+                await self._count(scope, caller, headers)
             await self._app(scope, self._bounded(scope, sent, receive), out)
         except Exception as error:
             if out.started:
@@ -115,14 +111,27 @@ class Edge:
         except DomainError as error:
             caller.refusal = error
 
-    async def _count(self, scope: Scope, caller: Caller) -> tuple[Quota, Decision]:
-        principal = caller.principal
-        if principal is not None:
-            quota, key = self._quotas[principal.plan], f"t:{principal.tenant_id}"
-        else:
-            client = scope.get("client")
-            quota, key = self._anonymous, f"a:{client[0] if client else 'unknown'}"
-        return quota, await self._limiter.hit(key, quota)
+    async def _count(self, scope: Scope, caller: Caller, headers: Headers) -> None:
+        """Take one request off the caller's quota and tell so in ``headers``; RateLimited when
+        none is left."""
+        quota, key = self._quota(scope, caller)
+        decision = await self._limiter.hit(key, quota)
+        headers += limit_headers(decision, quota)
+        if decision.limited:
+            raise RateLimited(
+                "too many requests; slow down", retry_after_seconds=decision.retry_after
+            )
+
+    def _quota(self, scope: Scope, caller: Caller) -> tuple[Quota, str]:
+        """A tenant's, or the address's of a stranger. Signing in has one of its own: each try
+        costs a password hash."""
+        client = scope.get("client")
+        address = f"a:{client[0] if client else 'unknown'}"
+        if scope["path"] in SIGN_INS:
+            return self._sign_ins, address
+        if caller.principal is None:
+            return self._anonymous, address
+        return self._quotas[caller.principal.plan], f"t:{caller.principal.tenant_id}"
 
     def _bounded(self, scope: Scope, sent: Sent, receive: Receive) -> Receive:
         """``receive`` that refuses a body over the limit, announced or not."""

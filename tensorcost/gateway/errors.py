@@ -19,6 +19,7 @@ from tensorcost.domain.errors import (
 )
 from tensorcost.domain.identity.caller import caller_of
 from tensorcost.gateway.envelope import JSON, Bytes, encode
+from tensorcost.storage.failures import as_domain_error
 
 Headers = list[tuple[bytes, bytes]]
 Scope = MutableMapping[str, Any]
@@ -79,6 +80,8 @@ def failure_of(scope: Scope, error: Exception) -> Bytes:
         return _http(scope, error)
     if isinstance(error, RequestValidationError):
         return _validation(scope, error)
+    if (meant := as_domain_error(error)) is not None:
+        return _domain(scope, meant)
     log.error("request.failed", trace_id=caller_of(scope).trace_id, exc_info=error)
     return failure(scope, 500, ErrorCode.INTERNAL, INTERNAL_TEXT)
 

@@ -1,7 +1,6 @@
 """The gateway's slice of the settings."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 
 from tensorcost.domain.identity.principal import Plan
 from tensorcost.domain.tenancy.plans import REQUESTS_PER_MINUTE
@@ -17,6 +16,8 @@ class GatewaySettings:
     """Serve the retired ``/api/`` paths as aliases instead of 410."""
     anonymous_per_minute: int = 300
     """Requests a minute from one address without a valid token."""
+    sign_ins_per_minute: int = 30
+    """Sign-ins a minute from one address, with a valid token or without."""
     requests_per_minute: dict[Plan, int] = field(default_factory=lambda: REQUESTS_PER_MINUTE)
     https_only: bool = False
     """Tell browsers to insist on TLS; set it where TLS ends before or at this process."""
@@ -26,4 +27,9 @@ class GatewaySettings:
         return {plan: Quota("tenant", limit) for plan, limit in self.requests_per_minute.items()}
 
     def anonymous_quota(self) -> Quota:
-        return Quota("address", self.anonymous_per_minute, timedelta(minutes=1))
+        """Published as ``address``."""
+        return Quota("address", self.anonymous_per_minute)
+
+    def sign_in_quota(self) -> Quota:
+        """Published as ``sign-in``."""
+        return Quota("sign-in", self.sign_ins_per_minute)

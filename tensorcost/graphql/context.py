@@ -1,12 +1,13 @@
 """What resolvers are given: who asks, the use cases, and loaders of this operation alone."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strawberry.types import Info
 
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.graphql.deps import GraphqlServices
 from tensorcost.graphql.integration.loaders import IntegrationLoaders
+from tensorcost.storage.price_queries import PriceVersion
 
 
 @dataclass(slots=True)
@@ -19,6 +20,8 @@ class GraphqlContext:
     position: int | None = None
     """Cursor of the event that a subscription is answering, for whoever has to resume it."""
     is_stream: bool = False
+    prices: dict[int, PriceVersion] = field(default_factory=dict)
+    """Origins of the prices that this operation's spend events name."""
     _integration: IntegrationLoaders | None = None
 
     @property

@@ -8,6 +8,7 @@ import strawberry
 from strawberry.types.scalar import ScalarDefinition
 
 from tensorcost.domain.money import format_nano, nano_from_decimal
+from tensorcost.graphql.execution.columns import whole_numbers
 
 Money = NewType("Money", int)
 """Nano-units of a currency in Python, a decimal string in answers."""
@@ -29,6 +30,10 @@ def _count(value: object) -> int:
     return value
 
 
+# Checked as a column at once where a list of objects is completed by columns.
+_count.column = whole_numbers(-_SAFE, _SAFE)  # type: ignore[attr-defined]
+
+
 def _money(value: object) -> int:
     if not isinstance(value, str):
         raise ValueError('money is a decimal string, such as "12.34"')
@@ -41,11 +46,13 @@ def _text(value: object) -> str:
     return value
 
 
-def _utc(value: datetime) -> str:
+def _utc(value: datetime) -> datetime:
+    """The moment in UTC. The encoder writes it with ``Z``, faster than Python can."""
+    if value.tzinfo is UTC:
+        return value
     if value.tzinfo is None:
         raise ValueError("a naive datetime has no place in an answer")
-    utc = value if value.tzinfo is UTC else value.astimezone(UTC)
-    return f"{utc.isoformat()[:-6]}Z"
+    return value.astimezone(UTC)
 
 
 def _moment(value: object) -> datetime:

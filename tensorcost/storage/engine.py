@@ -14,7 +14,12 @@ def make_engine(url: str, *, application_name: str, pool_size: int = 10) -> Asyn
         pool_pre_ping=True,
         hide_parameters=True,
         connect_args={
-            "server_settings": {"application_name": application_name, "timezone": "UTC"},
+            "server_settings": {
+                "application_name": application_name,
+                "timezone": "UTC",
+                # Compiling a plan costs more than running any of ours.
+                "jit": "off",
+            },
             "command_timeout": 600,
         },
         json_serializer=lambda value: orjson.dumps(value).decode(),

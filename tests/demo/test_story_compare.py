@@ -20,7 +20,7 @@ def expected(requests: int, nano: int) -> dict[str, Any]:
 KEY = Key(
     logged={
         "total": expected(5, 3_000_000_001),
-        "by_model": {"m-1": expected(3, 3_000_000_001), "m-2": expected(2, 0)},
+        "by_foundation_model": {"m-1": expected(3, 3_000_000_001), "m-2": expected(2, 0)},
         "by_application": {"bot": expected(4, 3_000_000_001), "": expected(1, 0)},
     },
     metered={"1": Decimal("7.001")},

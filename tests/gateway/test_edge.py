@@ -24,6 +24,7 @@ from tensorcost.gateway.scoped import Caller, api
 from tensorcost.gateway.settings import GatewaySettings
 from tensorcost.providers.limits.gcra import Limiter, Quota
 from tensorcost.services.authorise import requires, serves
+from tensorcost.services.identity.authenticate import Authenticator
 from tests.gateway.world import World
 
 TRACE = re.compile(r"[0-9a-f]{32}")
@@ -206,6 +207,79 @@ async def test_strangers_are_limited_by_address_and_probes_are_not(world: World)
         client.headers["authorization"] = "Bearer forged.token.here"
         assert (await client.get("/v1/tenant")).status_code == 429
         assert (await client.get("/livez")).status_code == 200
+
+
+async def test_sign_ins_have_a_tighter_limit_that_a_token_does_not_lift(world: World) -> None:
+    tenant = await world.tenant()
+    settings = GatewaySettings(sign_ins_per_minute=2)
+    async with world.client(world.token(tenant), settings=settings, limiter=Limiter()) as client:
+        answers = [
+            await client.post(
+                "/v1/auth/login",
+                json={"email": f"{number}@example.com", "password": "x", "tenant_id": "none"},
+            )
+            for number in range(3)
+        ]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]
+        assert answers[2].headers["ratelimit-policy"] == '"sign-in";q=2;w=60'
+        assert (await client.get("/v1/tenant")).status_code == 200
+
+
+async def test_a_failure_of_the_gateway_itself_is_an_envelope_too(world: World) -> None:
+    class Broken(Authenticator):
+        async def authenticate(self, token: str, active_tenant: str | None = None) -> Principal:
+            raise RuntimeError("canary")
+
+    broken = Broken([], None, world.clock)  # type: ignore[arg-type]
+    async with world.client("any.token.here", authenticator=broken) as client:
+        body = is_failure(await client.get("/v1/tenant"), 500, "INTERNAL")
+    assert "canary" not in str(body)
+
+
+async def test_text_that_the_database_cannot_hold_is_the_callers_mistake(world: World) -> None:
+    tenant = await world.tenant()
+    async with world.client(world.token(tenant)) as client:
+        answers = [
+            await client.patch("/v1/tenant", json={"name": "a\x00b"}),
+            await client.get("/v1/identity/audit", params={"actor": "a\x00b"}),
+            await client.put("/v1/tenant/feature-flags/a%00b", json={"enabled": True}),
+            await client.post(
+                "/v1/auth/login",
+                json={"email": "a\x00@example.com", "password": "x\x00", "tenant_id": "\x00"},
+            ),
+            await client.post(
+                "/v1/auth/login",
+                content=b'{"email": "\\ud800", "password": "\\udfff", "tenant_id": "\\ud800"}',
+                headers={"content-type": "application/json"},
+            ),
+        ]
+    assert all(answer.status_code in (400, 401, 404) for answer in answers), [
+        answer.text for answer in answers
+    ]
+
+
+async def test_a_connection_that_breaks_in_the_middle_is_503_and_the_next_request_works(
+    world: World,
+) -> None:
+    class Breaking:
+        @requires()
+        async def run(self, principal: Principal) -> None:
+            async with world.database.tenant(principal.tenant_id) as tx:
+                await tx.run("SELECT pg_terminate_backend(pg_backend_pid())")
+
+    breaking = Breaking()
+    routes = api("/v1/breaking", "breaking")
+
+    @routes.get("")
+    @serves(Breaking.run)
+    async def break_connection(caller: Caller) -> Bytes:
+        await breaking.run(caller)
+        return ok(None)
+
+    tenant = await world.tenant()
+    async with world.client(world.token(tenant), routers=[routes]) as client:
+        is_failure(await client.get("/v1/breaking"), 503, "UNAVAILABLE")
+        assert (await client.get("/v1/tenant")).status_code == 200
 
 
 async def test_two_processes_share_the_limit_through_valkey(world: World, valkey_url: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import httpx2
 from argon2 import PasswordHasher
@@ -67,8 +68,6 @@ class World:
 
     async def member(self, tenant_id: TenantId, role: Role) -> tuple[UserId, str]:
         """A new active member and their access token."""
-        from uuid import uuid4
-
         user_id = UserId(uuid4())
         async with self.platform.open(reason="test", actor="test") as tx:
             await tx.run(
@@ -135,7 +134,7 @@ def make_deps(
         routers=routers,
         applications=applications or {},
         checks=checks,
-        settings=settings or GatewaySettings(),
+        settings=settings or GatewaySettings(sign_ins_per_minute=10_000),
     )
 
 

@@ -84,7 +84,7 @@ async def db(database: databases.Database) -> AsyncIterator[Database]:
     only_model=st.sampled_from([None, None, "m-1"]),
 )
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_what_counts_and_what_stands_beside_agree_with_a_naive_model(
     db: Database,

@@ -16,6 +16,7 @@ from tensorcost.domain.spend.bill import BillDelivery, BillLine, ParsedBill
 from tensorcost.domain.spend.facts import Dimension, Source
 from tensorcost.domain.spend.labels import labels_of_tags
 from tensorcost.domain.spend.parsed import Reject
+from tensorcost.providers.bedrock.cur import is_incomplete
 from tensorcost.providers.bedrock.model_family import family_and_tier
 from tensorcost.storage.session import Database, TenantTx
 from tensorcost.storage.spend.batches import Counts, Origin
@@ -40,6 +41,10 @@ _SOURCES: Final = {
 _PROFILE: Final = "inference-profile/"
 
 
+class _Torn(Exception):
+    """A part could not be read to its end: the transaction must not stand."""
+
+
 class BillIngest:
     """Loads each delivery once; a newer one of the same period replaces it as a whole."""
 
@@ -50,33 +55,43 @@ class BillIngest:
     async def load_bill(
         self, tenant_id: TenantId, origin: Origin, delivery: BillDelivery, parts: BillParts
     ) -> IngestReport:
-        """Load one delivery, or report that this manifest version was loaded before."""
+        """Load one delivery, or report that this manifest version was loaded before.
+
+        A delivery of which a part is torn is quarantined, and the period keeps its former one.
+        """
         async with self._db.tenant(tenant_id) as tx:
             known = await find_delivery(tx, origin, delivery)
         if known is not None:
             return IngestReport(checkpoint=Counts(accepted=known.rows_accepted))
         first = await asyncio.to_thread(_started, parts)
-        delivery_id: UUID = uuids.uuid7()
         report = IngestReport()
         rejects: list[Reject] = []
-        lines = 0
         added: set[Known] = set()
-        async with self._db.tenant(tenant_id) as tx:
-            if not await open_delivery(tx, origin, delivery, delivery_id):
-                return IngestReport(checkpoint=Counts())
-            part, rest = first
-            while part is not None:
-                report.rows_read += part.rows_read
-                report.reject(part.rejects)
-                rejects.extend(part.rejects)
-                lines += len(part.lines)
-                added |= await self._add(tx, delivery_id, part.lines)
-                part = await asyncio.to_thread(next, rest, None)
-            await quarantine(tx, origin, rejects)
-            # Lines out of scope are folded: what counts as accepted is the file's rows.
-            report.accepted = report.rows_read - report.rejected
-            await make_current(tx, origin, delivery, delivery_id, rows=report.accepted, lines=lines)
-            tx.emit(NewEvent(EventType.COST_UPDATED, _announcement(delivery, lines)))
+        try:
+            async with self._db.tenant(tenant_id) as tx:
+                delivery_id: UUID = uuids.uuid7()
+                if not await open_delivery(tx, origin, delivery, delivery_id):
+                    return IngestReport(checkpoint=Counts())
+                part, rest = first
+                lines = 0
+                while part is not None:
+                    report.rows_read += part.rows_read
+                    report.reject(part.rejects)
+                    rejects.extend(part.rejects)
+                    if is_incomplete(part.rejects):
+                        raise _Torn
+                    lines += len(part.lines)
+                    added |= await self._add(tx, delivery_id, part.lines)
+                    part = await asyncio.to_thread(next, rest, None)
+                await quarantine(tx, origin, rejects)
+                # Lines out of scope are folded: what counts as accepted is the file's rows.
+                report.accepted = report.rows_read - report.rejected
+                await make_current(
+                    tx, origin, delivery, delivery_id, rows=report.accepted, lines=lines
+                )
+                tx.emit(NewEvent(EventType.COST_UPDATED, _announcement(delivery, lines)))
+        except _Torn:
+            return await self.refuse(tenant_id, origin, rejects, report.rows_read)
         self._known.remember(tenant_id, added)
         return report
 

@@ -6,7 +6,7 @@ from tensorcost.domain.cost.unpriced import UnpricedGroup, merge_unpriced
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.spend.batches import Counts
 
-_KEPT_REJECTS = 1000
+_KEPT_REJECTS = 5000
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class IngestReport:
     batch_ids: list[int] = field(default_factory=list)
     unpriced: tuple[UnpricedGroup, ...] = ()
     rejects: list[Reject] = field(default_factory=list)
-    """The first thousand; all of them are in the quarantine."""
+    """The first five thousand; all of them are in the quarantine."""
 
     @property
     def already_loaded(self) -> bool:

@@ -88,12 +88,12 @@ class ItemActivities:
         progress = _Progress(cursor, self.clock())
         chunks = connector_for(self.connectors, order.connection.provider).read(job)
         try:
-            async with beating(lambda: progress.cursor, self.beat_every):
-                async for chunk in self._in_threads(chunks):
-                    await self._commit(order, job, chunk, progress)
-                    if activity.is_worker_shutdown():
-                        await self._save(order, progress)
-                        raise later(Failure.DRAINING, "the worker is shutting down", RESUME_AFTER)
+            async with (
+                beating(lambda: progress.cursor, self.beat_every),
+                aclosing(in_groups(chunks, self.threads)) as groups,
+            ):
+                async for group in groups:
+                    await self._load(order, group, progress)
         except ConnectorError as error:
             await self._save(order, progress, error.finding)
             raise translated(error) from error

@@ -120,7 +120,11 @@ def _steering(routes: APIRouter, connections: IntegrationService) -> None:
         await connections.cancel(caller, connection_id, reason)
         return accepted(connection_out(await connections.get(caller, connection_id)))
 
-    @routes.post("/connections/{connection_id}/rotate-secret", status_code=202)
+    @routes.post(
+        "/connections/{connection_id}/rotate-secret",
+        status_code=202,
+        response_model=Envelope[dict[str, UUID]],
+    )
     @serves(IntegrationService.rotate_secret)
     async def rotate_connection_secret(caller: Caller, connection_id: UUID) -> Bytes:
         """409 for connections that hold no secret, as a Bedrock connection."""

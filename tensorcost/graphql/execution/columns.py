@@ -61,15 +61,21 @@ def nullable(inner: Completer) -> Completer:
 
 
 def leaf(kind: GraphQLLeafType) -> Completer:
-    """Values of a scalar or enum; the built-in scalars only in their own Python type."""
+    """Values of a scalar or enum; the built-in scalars only in their own Python type.
+
+    A scalar's serializer may bring a completer of its own as its attribute ``column``.
+    """
     plain = _BUILT_IN.get(kind.name)
     if plain is not None and _BUILT_IN_TYPES[kind.name] is kind:
         return plain
     coerce = kind.coerce_output_value
+    whole: Completer | None = getattr(coerce, "column", None)
+    if whole is not None:
+        return whole
 
     def complete(values: Sequence[Any]) -> list[Any]:
         kinds = set(map(type, values))
-        enums = all(issubclass(found, Enum) for found in kinds)
+        enums = len(kinds) == 1 and issubclass(next(iter(kinds)), Enum)
         if not enums and not kinds <= _CUSTOM:
             raise NotPlain
         try:
@@ -155,11 +161,16 @@ _only_int = _only(int)
 _only_float = _only(float)
 
 
-def _int(values: Sequence[Any]) -> list[Any]:
-    completed = _only_int(values)
-    if completed and (min(completed) < GRAPHQL_MIN_INT or max(completed) > GRAPHQL_MAX_INT):
-        raise NotPlain
-    return completed
+def whole_numbers(least: int, most: int) -> Completer:
+    """Plain integers between the two."""
+
+    def complete(values: Sequence[Any]) -> list[Any]:
+        completed = _only_int(values)
+        if completed and (min(completed) < least or max(completed) > most):
+            raise NotPlain
+        return completed
+
+    return complete
 
 
 def _float(values: Sequence[Any]) -> list[Any]:
@@ -171,18 +182,16 @@ def _float(values: Sequence[Any]) -> list[Any]:
 
 def _id(values: Sequence[Any]) -> list[Any]:
     kinds = set(map(type, values))
-    if kinds == {UUID}:
-        return list(map(str, values))
-    if kinds - {str}:
+    if kinds not in ({str}, {UUID}) and kinds:
         raise NotPlain
-    return list(values)
+    return list(values)  # the encoder writes a UUID as graphql-core's text of it
 
 
 _BUILT_IN: Final[dict[str, Completer]] = {
     "String": _only(str),
     "ID": _id,
     "Boolean": _only(bool),
-    "Int": _int,
+    "Int": whole_numbers(GRAPHQL_MIN_INT, GRAPHQL_MAX_INT),
     "Float": _float,
 }
 _BUILT_IN_TYPES: Final[dict[str, GraphQLLeafType]] = {

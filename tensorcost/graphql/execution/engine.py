@@ -75,7 +75,7 @@ class Engine:
             body["errors"] = [format_error(error, trace_id) for error in result.errors]
         if cost is not None:
             body["extensions"] = {"cost": self._cost(cost)}
-        return orjson.dumps(body)
+        return orjson.dumps(body, option=orjson.OPT_UTC_Z)
 
     def _cost(self, cost: int) -> dict[str, int]:
         return {"requested": cost, "limit": self._settings.max_cost}

@@ -1,14 +1,18 @@
-"""One spend event with the origin of its price."""
+"""One spend event with the origin of its price.
+
+A page of events is the longest list there is, so its rows are not copied: the fields below
+bear the names of ``ListedEvent``'s attributes and are read from it directly.
+"""
 
 from datetime import datetime
-from decimal import Decimal
+from typing import cast
 
 import strawberry
 from strawberry.scalars import JSON
 
 from tensorcost.domain.spend.facts import Grain, Source
-from tensorcost.graphql.ids import Node, global_id
-from tensorcost.graphql.scalars import Count, Money, Rate
+from tensorcost.graphql.context import GraphqlInfo
+from tensorcost.graphql.scalars import Count, Money, Quantity
 from tensorcost.services.spend.answers import PricedEvent
 from tensorcost.storage.price_queries import PriceVersion
 
@@ -33,7 +37,8 @@ class PriceOrigin:
 
 
 @strawberry.type(description="`cost` is null where the event is unpriced, never zero.")
-class SpendEvent(Node):
+class SpendEvent:
+    event_id: strawberry.ID = strawberry.field(name="id")
     ts: datetime
     grain: Grain
     source: Source
@@ -63,47 +68,30 @@ class SpendEvent(Node):
     cache_write_5m_tokens: Count
     cache_write_1h_tokens: Count
     output_tokens: Count
-    quantity: Rate | None
+    quantity_micro: Quantity | None = strawberry.field(
+        name="quantity", description="What is not tokens, in `unit`."
+    )
     unit: str | None
-    cost: Money | None
-    recorded_cost: Money | None = strawberry.field(
-        description="What the source itself states, in `recordedCurrency`."
+    cost_nano: Money | None = strawberry.field(name="cost")
+    recorded_cost_nano: Money | None = strawberry.field(
+        name="recordedCost", description="What the source itself states, in `recordedCurrency`."
     )
     recorded_currency: str | None
-    price: PriceOrigin | None
+    price_version: int | None
     latency_ms: int | None
     error_code: str | None
     request_id: str | None
     conversation_id: str | None
     session_id: str | None
 
-    @classmethod
-    def from_domain(cls, found: PricedEvent) -> "SpendEvent":
-        event = found.event
-        return cls(
-            id=global_id("SpendEvent", event.event_id),
-            **{name: getattr(event, name) for name in _AS_THEY_ARE},
-            quantity=_quantity(event.quantity_micro),
-            cost=_money(event.cost_nano),
-            recorded_cost=_money(event.recorded_cost_nano),
-            price=None if found.price is None else PriceOrigin.from_domain(found.price),
-        )
+    @strawberry.field(description="Null where the event is unpriced, or free by rule.")  # type: ignore[untyped-decorator]
+    def price(self, info: GraphqlInfo) -> PriceOrigin | None:
+        found = info.context.prices.get(self.price_version or 0)
+        return None if found is None else PriceOrigin.from_domain(found)
 
 
-_AS_THEY_ARE = (
-    *("ts", "grain", "source", "provider", "account_id", "usage_account_id", "region"),
-    *("routing_scope", "model_id", "model_family", "model_tier", "service_tier", "modality"),
-    *("context_bucket", "operation", "application", "team", "environment", "owner", "tags"),
-    *("user", "agent", "workflow", "requests", "input_tokens", "cached_tokens"),
-    *("cache_write_5m_tokens", "cache_write_1h_tokens", "output_tokens", "unit"),
-    *("recorded_currency", "latency_ms", "error_code", "request_id", "conversation_id"),
-    "session_id",
-)
-
-
-def _quantity(micro: int | None) -> Rate | None:
-    return None if micro is None else Rate(Decimal(micro).scaleb(-6))
-
-
-def _money(nano: int | None) -> Money | None:
-    return None if nano is None else Money(nano)
+def event_of(found: PricedEvent, info: GraphqlInfo) -> SpendEvent:
+    """The event as its fields are read, with the origin of its price in the context."""
+    if found.price is not None:
+        info.context.prices[found.price.version] = found.price
+    return cast("SpendEvent", found.event)

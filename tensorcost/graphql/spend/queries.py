@@ -11,7 +11,7 @@ from tensorcost.graphql.cost.inputs import SpendFilterInput, WindowInput, cost_r
 from tensorcost.graphql.paging import Connection, connection, page_of
 from tensorcost.graphql.roots import query
 from tensorcost.graphql.scalars import Moment
-from tensorcost.graphql.spend.events import SpendEvent
+from tensorcost.graphql.spend.events import SpendEvent, event_of
 from tensorcost.graphql.spend.prices import ModelPrices
 from tensorcost.graphql.spend.types import ActorCost, AiSpendSummary, UnitEconomics
 from tensorcost.services.prices import PriceService
@@ -42,7 +42,7 @@ class SpendQueries:
         return connection(
             found.rows,
             page,
-            node=SpendEvent.from_domain,
+            node=lambda row: event_of(row, info),
             key=lambda row: row.event.key.parts(),
         )
 

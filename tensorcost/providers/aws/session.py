@@ -257,6 +257,11 @@ class AccountSession:
         """Assume the role now. Raises ProviderError."""
         self._sessions.credentials_for(self._step, self._access)
 
+    def renew(self) -> None:
+        """Assume the role anew, whatever is kept from before. Raises ProviderError."""
+        self._sessions.forget(self._step)
+        self.verify()
+
     def member(self, account_id: str, role_name: str) -> "AccountSession":
         """A session of a member account's jump role, read-only whatever the role may do."""
         _require_allowed(account_id, self._access.allowed_accounts)

@@ -102,7 +102,8 @@ class _Round:
         account = account_of_role(self._connection.role_arn)
         try:
             session = self._sessions.role(access_of(self._connection))
-            session.verify()
+            # A kept session would outlive a trust policy that no longer holds.
+            session.renew()
         except ProviderError as error:
             return None, ProbeResult(Probe.ASSUME_ROLE, False, account, failure=error.failure)
         facts = {Fact.ROLE: self._connection.role_arn}
@@ -168,7 +169,7 @@ class _Round:
             yield skipped(Probe.MEMBER_ROLE, "no member accounts were listed")
         for member in islice(sample, MEMBER_SAMPLES):
             try:
-                base.member(member.account_id, role).verify()
+                base.member(member.account_id, role).renew()
             except ProviderError as error:
                 yield ProbeResult(
                     Probe.MEMBER_ROLE, False, member.account_id, failure=error.failure

@@ -22,7 +22,7 @@ from tensorcost.storage import identity as store
 from tensorcost.storage.identity import SignInRow
 from tensorcost.storage.session import Database, TenantTx
 
-ATTEMPTS: Final = Quota("sign-in", 10, timedelta(minutes=5))
+ATTEMPTS: Final = Quota("sign-in-attempt", 10, timedelta(minutes=5))
 """Per e-mail address and tenant, whoever tries: guessing stays slow from many addresses too."""
 _WRONG: Final = "the e-mail address, password or tenant is not right"
 

@@ -138,9 +138,10 @@ def facts_of(rows: Sequence[Row[Any]], keys: int) -> list[Fact]:
     ]
 
 
-def _measures(values: tuple[Any, ...]) -> RollupMeasures:
-    quantity = int(values[_QUANTITY])
-    return RollupMeasures(*values[:_QUANTITY], quantity, *values[_QUANTITY + 1 :])
+def _measures(row: Sequence[Any]) -> RollupMeasures:
+    values = list(row)
+    values[_QUANTITY] = int(values[_QUANTITY])
+    return RollupMeasures(*values)
 
 
 def _bill(query: CostQuery, grouping: Grouping, only_dimension: str, params: dict[str, Any]) -> str:

@@ -141,7 +141,8 @@ async def make_current(
         **{name: value for name, value in period.items() if name != "delivery"},
     )
     await tx.run(
-        "UPDATE ai.bill_delivery SET state = 'current', lines = :lines, rows_read = :rows "
+        "UPDATE ai.bill_delivery SET state = 'current', known_at = clock_timestamp(), "
+        "lines = :lines, rows_read = :rows "
         "WHERE tenant_id = :tenant AND delivery_id = :delivery",
         tenant=tx.tenant_id,
         delivery=delivery_id,

@@ -16,6 +16,8 @@ from tensorcost.domain.spend.bill import (
     TokenKind,
 )
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
+from tensorcost.domain.spend.limits import RejectReason
+from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import Origin
 from tests.support import databases
@@ -124,6 +126,26 @@ async def test_a_delivery_torn_in_the_middle_leaves_the_former_in_force(
     with pytest.raises(OSError, match="replaced"):
         await bills.load_bill(tenant, ORIGIN, delivery("v2"), torn)
     assert await current_total(db, tenant) == 5_200_000_000
+
+
+async def test_a_part_that_cannot_be_read_is_quarantined_and_the_former_stays(
+    db: Database, tenant: TenantId
+) -> None:
+    bills = BillIngest(db)
+    await bills.load_bill(
+        tenant, ORIGIN, delivery("v1"), lambda: [ParsedBill(lines=[LINE], rows_read=1)]
+    )
+    torn = Reject("cur/part-2.parquet", 0, RejectReason.NOT_PARQUET)
+    parts = [
+        ParsedBill(lines=[replace(LINE, unblended_nano=1)], rows_read=1),
+        ParsedBill(rejects=[torn]),
+    ]
+    report = await bills.load_bill(tenant, ORIGIN, delivery("v2"), lambda: parts)
+    assert (report.accepted, report.rejected) == (0, 1)
+    assert await current_total(db, tenant) == 5_200_000_000
+    async with db.tenant(tenant) as tx:
+        kept = await tx.all("SELECT file, position, reason FROM app.quarantine")
+    assert [tuple(row) for row in kept] == [("cur/part-2.parquet", 0, "not_parquet")]
 
 
 def test_a_bill_line_shares_its_cell_with_the_requests_of_the_same_model() -> None:

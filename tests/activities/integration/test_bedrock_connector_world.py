@@ -18,6 +18,7 @@ from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.activities.integration.ports import (
     BillChunk,
     Chunk,
+    ConnectorError,
     Discovery,
     MetricsChunk,
     ObjectChunk,
@@ -74,7 +75,6 @@ def connector(aws: SimControl, world: World) -> BedrockConnector:
         allow_plaintext=True,
         max_attempts=2,
     )
-    # The data ends with the world, but sessions expire by the wall clock: both lie apart.
     return BedrockConnector(AwsSessions(settings, lambda: world.end), lambda: world.end)
 
 
@@ -160,6 +160,32 @@ def test_a_log_group_in_another_region_is_found_by_its_name(
     verdict = probed(aws, northwind, SINGLE, log_group_arn=group.arn)
     assert verdict.findings[0].code == "WRONG_REGION"
     assert verdict.findings[0].evidence["found_in"] == "eu-west-1"
+
+
+def test_a_round_does_not_trust_a_session_of_the_round_before(
+    aws: SimControl, northwind: World
+) -> None:
+    bedrock, connection = connector(aws, northwind), connected(northwind)
+    assert bedrock.probe(connection).healthy
+    aws.preset("external_id_mismatch", account=PAYER, role=READER)
+    assert bedrock.probe(connection).findings[0].code == "TRUST_DENIED"
+
+
+def test_an_object_that_vanished_after_the_listing_is_tried_again(
+    aws: SimControl, northwind: World
+) -> None:
+    bedrock, connection = connector(aws, northwind), connected(northwind, ORGANIZATION)
+    found = bedrock.discover(connection)
+    site = next(site for site in found.sites if site.source is SourceKind.LOGS_S3)
+    item = plan_backfill([site], Window(northwind.end - timedelta(days=1), northwind.end))[0]
+    job = ReadJob(connection, item, "", KEY, TimeBounds.at(northwind.end), found.profiles)
+    aws.preset("object_vanished")
+    chunk = next(bedrock.read(job))
+    assert isinstance(chunk, ObjectChunk)
+    with pytest.raises(ConnectorError) as gone:
+        list(chunk.spend())
+    assert (gone.value.code, gone.value.retry_after) == ("CHANGED_WHILE_READ", 1.0)
+    assert list(chunk.spend()), "the second try finds it"
 
 
 def discovered(aws: SimControl, world: World, mode: ConnectionMode = ORGANIZATION) -> Discovery:

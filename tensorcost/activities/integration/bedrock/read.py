@@ -1,7 +1,7 @@
 """Reading one work item of a Bedrock connection, source by source, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, Self, TypeVar
 
@@ -9,6 +9,7 @@ from tensorcost.activities.integration.bedrock.access import (
     PROBE_OF,
     BedrockAccess,
     attribution_of,
+    with_bucket,
 )
 from tensorcost.activities.integration.ports import (
     BillChunk,
@@ -19,6 +20,7 @@ from tensorcost.activities.integration.ports import (
     ReadJob,
     WindowChunk,
 )
+from tensorcost.domain.integration.probe_facts import ErrorKind
 from tensorcost.domain.integration.states import SourceKind
 from tensorcost.domain.spend.bill import ParsedBill
 from tensorcost.domain.spend.parsed import ParsedSpend
@@ -55,6 +57,8 @@ T = TypeVar("T")
 MIDNIGHT: Final = time()
 LOG_SLICE: Final = timedelta(hours=6)
 """What of a log group is loaded in one transaction."""
+VANISHED_AFTER: Final = 1.0
+"""Seconds after which a listing without the vanished object can be had."""
 LISTED_FOR: Final = timedelta(days=13)
 """CloudWatch lists a metric for two weeks after its last point; older windows ask by name."""
 
@@ -115,10 +119,13 @@ class ItemReader:
         def rows() -> Iterator[ParsedSpend]:
             name = f"s3://{found.bucket}/{found.key}"
             parse = self._log_parse(name, found.etag)
-            with open_object(
-                session, found.bucket, found.key, place.region, etag=found.etag
-            ) as data:
-                yield from parse_object(data, parse)
+            try:
+                with open_object(
+                    session, found.bucket, found.key, place.region, etag=found.etag
+                ) as data:
+                    yield from parse_object(data, parse)
+            except ProviderError as error:
+                raise _if_vanished(error) from error
 
         ref = ObjectRef(f"s3://{found.bucket}/{found.key}", found.etag)
         return ObjectChunk(found.key, ref, self._guarded(rows), found.size)
@@ -232,5 +239,14 @@ class ItemReader:
         try:
             yield from rows
         except ProviderError as error:
-            probe = PROBE_OF[self.job.item.site.source]
-            raise self.access.translated(error, probe, self.job.connection) from error
+            site, connection = self.job.item.site, self.job.connection
+            if site.source is SourceKind.BILL:
+                connection = with_bucket(connection, site.params["bucket"])
+            raise self.access.translated(error, PROBE_OF[site.source], connection) from error
+
+
+def _if_vanished(error: ProviderError) -> ProviderError:
+    """An object that was listed and is gone says nothing of its bucket: list again."""
+    if error.failure.code != "NoSuchKey":
+        return error
+    return ProviderError(replace(error.failure, kind=ErrorKind.CHANGED), VANISHED_AFTER)

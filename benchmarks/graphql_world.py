@@ -1,0 +1,199 @@
+"""The contenders of ``graphql_view``: the same rows in memory, answered in four ways."""
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import orjson
+from starlette.types import ASGIApp, Receive, Scope, Send
+from strawberry.asgi import GraphQL
+
+from tensorcost.domain.cost.query_listing import ListedEvent
+from tensorcost.domain.cost.query_window import Window
+from tensorcost.domain.identity import scopes
+from tensorcost.domain.identity.caller import Caller, put_caller
+from tensorcost.domain.identity.principal import Plan, Principal, PrincipalKind
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.facts import Grain, Source
+from tensorcost.domain.tenancy.settings import Tenant
+from tensorcost.gateway import app as gateway
+from tensorcost.gateway.settings import GatewaySettings
+from tensorcost.graphql import app as graphql
+from tensorcost.graphql.context import GraphqlContext
+from tensorcost.graphql.deps import GraphqlDeps
+from tensorcost.graphql.schema import build_schema
+from tensorcost.graphql.settings import GraphqlSettings
+from tensorcost.providers.limits.gcra import Limiter
+from tensorcost.services.spend.answers import EventPage, PricedEvent
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+DOCUMENTS = {
+    "list": "{ aiSpend(first: 100) { nodes "
+    "{ id ts modelId team inputTokens outputTokens cost region } } }",
+    "small": "{ tenant { id name plan timeZone } }",
+}
+PRINCIPAL = Principal(
+    subject="bench",
+    tenant_id=TenantId(uuid.UUID(int=1)),
+    kind=PrincipalKind.USER,
+    roles=frozenset({scopes.Role.VIEWER}),
+    scopes=frozenset(scopes.Scope),
+    plan=Plan.ENTERPRISE,
+    expires_at=NOW.timestamp() + 10**9,
+)
+
+
+def application(contender: str, body: bytes) -> ASGIApp:
+    """``bare`` answers ``body``; ``face``, ``gateway`` and ``strawberry`` run the query."""
+    if contender == "bare":
+        return _bare(body)
+    if contender == "strawberry":
+        return _Strawberry(build_schema())
+    face = graphql.build(deps())
+    return _signed_in(face) if contender == "face" else _behind_gateway(face)
+
+
+def deps() -> GraphqlDeps:
+    """The face over rows in memory."""
+    services: Any = SimpleNamespace(spend=_Spend(), tenants=_Tenants())
+
+    async def authenticate(_token: str, _tenant: str | None) -> Principal:
+        return PRINCIPAL
+
+    return GraphqlDeps(services, authenticate, lambda: NOW, GraphqlSettings())
+
+
+async def body_of(shape: str) -> bytes:
+    """What the face answers."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": orjson.dumps({"query": DOCUMENTS[shape]})}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"content-type", b"application/json")]
+    scope = {"type": "http", "method": "POST", "path": "/graphql", "headers": headers}
+    await application("face", b"")(scope, receive, send)
+    found: bytes = sent[1]["body"]
+    assert b'"errors"' not in found, found
+    return found
+
+
+class _Spend:
+    def __init__(self) -> None:
+        rows = tuple(PricedEvent(_event(n), None) for n in range(100))
+        self._page = EventPage(Window(NOW - timedelta(days=1), NOW), rows, False)
+
+    async def events(self, *_: Any) -> EventPage:
+        return self._page
+
+
+class _Tenants:
+    async def read(self, _principal: Principal) -> Tenant:
+        return Tenant(
+            id=PRINCIPAL.tenant_id,
+            slug="bench",
+            name="Bench",
+            plan=Plan.ENTERPRISE,
+            status="active",
+            time_zone="UTC",
+            created_at=NOW,
+            updated_at=NOW,
+        )
+
+
+class _Strawberry(GraphQL[GraphqlContext, None]):
+    """Strawberry's own view, as it comes."""
+
+    async def get_context(self, request: Any, response: Any) -> GraphqlContext:
+        return GraphqlContext(PRINCIPAL, deps_once.services, "0" * 32)
+
+
+def _event(number: int) -> ListedEvent:
+    texts = {name: f"{name}-{number % 7}" for name in _TEXTS}
+    return ListedEvent(
+        event_id=uuid.UUID(int=number),
+        ts=NOW - timedelta(seconds=number),
+        grain=Grain.REQUEST,
+        source=Source.BEDROCK,
+        **texts,
+        tags={},
+        requests=1,
+        input_tokens=1_000 + number,
+        cached_tokens=0,
+        cache_write_5m_tokens=0,
+        cache_write_1h_tokens=0,
+        output_tokens=100 + number,
+        quantity_micro=None,
+        unit=None,
+        cost_nano=1_234_567 * (number + 1),
+        price_version=1,
+        recorded_cost_nano=None,
+        recorded_currency=None,
+        latency_ms=250,
+        error_code=None,
+        request_id=None,
+        conversation_id=None,
+        session_id=None,
+    )
+
+
+_TEXTS = (
+    *("provider", "account_id", "usage_account_id", "region", "routing_scope", "model_id"),
+    *("model_family", "model_tier", "service_tier", "modality", "context_bucket", "operation"),
+    *("application", "team", "environment", "owner", "user", "agent", "workflow"),
+)
+deps_once = deps()
+
+
+def _bare(body: bytes) -> ASGIApp:
+    start = {
+        "type": "http.response.start",
+        "status": 200,
+        "headers": [
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+        ],
+    }
+
+    async def app(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send(start)
+        await send({"type": "http.response.body", "body": body})
+
+    return app
+
+
+def _signed_in(face: ASGIApp) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        put_caller(scope, Caller("0" * 32, PRINCIPAL))
+        await face(scope, receive, send)
+
+    return app
+
+
+def _behind_gateway(face: ASGIApp) -> ASGIApp:
+    class Authenticator:
+        async def authenticate(self, _token: str, _tenant: str | None = None) -> Principal:
+            return PRINCIPAL
+
+    nothing: Any = None
+    authenticator: Any = Authenticator()
+    settings = GatewaySettings(requests_per_minute=dict.fromkeys(Plan, 10**9))
+    return gateway.build(
+        gateway.GatewayDeps(
+            authenticator=authenticator,
+            limiter=Limiter(),
+            idempotency=nothing,
+            sign_in=nothing,
+            tenants=nothing,
+            members=nothing,
+            flags=nothing,
+            audit=nothing,
+            applications={"/graphql": face},
+            settings=settings,
+        )
+    )
