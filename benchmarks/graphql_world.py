@@ -1,5 +1,6 @@
 """The contenders of ``graphql_view``: the same rows in memory, answered in four ways."""
 
+import json
 import uuid
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -109,7 +110,14 @@ class _Strawberry(GraphQL[GraphqlContext, None]):
     """Strawberry's own view, as it comes."""
 
     async def get_context(self, request: Any, response: Any) -> GraphqlContext:
-        return GraphqlContext(PRINCIPAL, deps_once.services, "0" * 32)
+        return GraphqlContext(PRINCIPAL, SERVICES, "0" * 32)
+
+    def encode_json(self, data: object) -> str:
+        return json.dumps(data, separators=(",", ":"), default=_rfc_3339)
+
+
+def _rfc_3339(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _event(number: int) -> ListedEvent:
@@ -146,7 +154,7 @@ _TEXTS = (
     *("model_family", "model_tier", "service_tier", "modality", "context_bucket", "operation"),
     *("application", "team", "environment", "owner", "user", "agent", "workflow"),
 )
-deps_once = deps()
+SERVICES = deps().services
 
 
 def _bare(body: bytes) -> ASGIApp:

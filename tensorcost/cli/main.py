@@ -3,7 +3,7 @@
 import typer
 
 from tensorcost import __version__
-from tensorcost.cli import database, doctor, imports, prices, serve, tenants
+from tensorcost.cli import audit, database, doctor, imports, prices, schema, serve, tenants
 
 app = typer.Typer(
     name="tensorcost",
@@ -14,11 +14,13 @@ app = typer.Typer(
 )
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(prices.app, name="prices")
+app.add_typer(audit.app, name="audit")
 app.command("import")(imports.import_files)
 app.command("migrate")(database.migrate)
 app.command("up")(serve.up)
 app.command("api")(serve.api)
 app.command("worker")(serve.worker)
+app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 
 

@@ -64,12 +64,13 @@ def build(deps: GatewayDeps) -> FastAPI:
         redoc_url=None,
         lifespan=deps.lifespan,
     )
+    # Sub-applications come first: their paths are compared, not matched by pattern.
+    for path, application in deps.applications.items():
+        app.router.routes.append(SubApplication(path, application))
     routers = routers_of(deps)
     for router in routers:
         # Appended rather than included: an included route costs a look-up on every request.
         app.router.routes.extend(router.routes)
-    for path, application in deps.applications.items():
-        app.router.routes.append(SubApplication(path, application))
     openapi.install(app)
     errors.install(app)
     app.add_middleware(Idempotent, service=deps.idempotency)

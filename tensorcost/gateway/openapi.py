@@ -5,6 +5,7 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from tensorcost.domain.identity.scopes import ROLE_SCOPES
 from tensorcost.gateway.scoped import BEARER
 
 DESCRIPTION: Final = """\
@@ -14,7 +15,8 @@ Send `Authorization: Bearer <token>`; every request acts in one tenant, that of 
 for members of several the one named in `X-Active-Tenant-Id`. Amounts of money are decimal
 strings, times are RFC 3339 in UTC, ids are UUIDs. Lists are paged: give `next_cursor` back as
 `cursor`. `POST` and `PATCH` accept an `Idempotency-Key`; a repeat within a day gets the first
-answer again. `x-scopes` names the scopes that an operation asks for.
+answer again. `x-scopes` names the scopes that an operation asks for, `x-roles` the scopes of
+each role.
 """
 _IDEMPOTENCY: Final = {
     "name": "Idempotency-Key",
@@ -60,6 +62,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         "IdempotencyKey": _IDEMPOTENCY,
         "ActiveTenant": _ACTIVE_TENANT,
     }
+    schema["x-roles"] = {role.value: sorted(scopes) for role, scopes in ROLE_SCOPES.items()}
     for path, operations in schema.get("paths", {}).items():
         for method, operation in operations.items():
             _share(path, method, operation)

@@ -16,6 +16,7 @@ from tensorcost.domain.integration.progress import estimate_finish
 from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import OPEN_STEPS, SourceKind, StepState
 from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.batches import Counts
 from tensorcost.storage.sync_history import RUN_COLUMNS, STEP_COLUMNS, run_of, tally_of
 
 PROGRESS_EVERY: Final = timedelta(seconds=1)
@@ -142,6 +143,29 @@ async def get_step(tx: TenantTx, run_id: UUID, step_key: str) -> Step:
     """The step as it stands, or NotFound."""
     row = await _locked(tx, run_id, step_key)
     return Step(_item(row), StepState(row.state), tally_of(row), row.detail, row.cursor)
+
+
+async def objects_of_run(
+    tx: TenantTx, run_id: UUID, origin: str, keys: Sequence[str]
+) -> dict[str, Counts]:
+    """Those of ``keys`` that this very run loaded, with what it counted.
+
+    A worker that dies after a commit and before it counted is made good by this.
+    """
+    rows = await tx.all(
+        "SELECT o.object_key, o.rows_accepted, o.rows_duplicate, o.rows_rejected "
+        "FROM ai.ingest_object o JOIN ai.ingest_batch b USING (tenant_id, batch_id) "
+        "WHERE o.tenant_id = :tenant AND o.origin = :origin AND o.object_key = ANY(:keys) "
+        "AND b.run_id = :run",
+        tenant=tx.tenant_id,
+        origin=origin,
+        keys=list(keys),
+        run=run_id,
+    )
+    return {
+        row.object_key: Counts(row.rows_accepted, row.rows_duplicate, row.rows_rejected)
+        for row in rows
+    }
 
 
 async def skip_open_steps(tx: TenantTx, run_id: UUID, now: datetime) -> int:

@@ -9,6 +9,7 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tensorcost.domain.identity.scopes import Role
 from tensorcost.gateway.blueprint import published
 from tests.gateway.world import World
 
@@ -69,6 +70,12 @@ def test_operations_name_their_scopes_and_take_the_shared_headers(
         "#/components/parameters/IdempotencyKey",
     }
     assert "security" not in document["paths"]["/v1/auth/login"]["post"]
+
+
+def test_the_roles_and_their_scopes_are_published(document: dict[str, Any]) -> None:
+    assert set(document["x-roles"]) == {role.value for role in Role}
+    assert "audit:read" not in document["x-roles"]["viewer"]
+    assert "cost:read" in document["x-roles"]["viewer"]
 
 
 async def test_the_page_and_its_assets_come_from_us_and_name_nobody_else(world: World) -> None:

@@ -186,6 +186,25 @@ async def test_a_member_of_another_tenant_is_not_found(world: World) -> None:
             assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
+async def test_a_role_change_and_a_removal_take_effect_within_five_seconds(world: World) -> None:
+    tenant = await world.tenant()
+    user_id, token = await world.member(tenant.tenant_id, Role.ADMIN)
+
+    async def may_read_the_trail() -> int:
+        async with world.client(token) as client:
+            return (await client.get("/v1/identity/audit")).status_code
+
+    assert await may_read_the_trail() == 200
+    async with world.client(world.token(tenant)) as client:
+        path = f"/v1/tenant/members/{user_id}"
+        assert (await client.patch(f"{path}/role", json={"role": "viewer"})).status_code == 200
+        world.clock.move(seconds=5)
+        assert await may_read_the_trail() == 403
+        assert (await client.delete(path)).status_code == 200
+    world.clock.move(seconds=5)
+    assert await may_read_the_trail() == 401
+
+
 async def test_branding_is_replaced_as_a_whole(world: World) -> None:
     tenant = await world.tenant()
     async with world.client(world.token(tenant)) as client:

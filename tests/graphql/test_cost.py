@@ -3,11 +3,16 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import orjson
 import pytest
+from strawberry.http import process_result
 
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.facts import Actor
-from tests.graphql.world import GraphqlWorld
+from tensorcost.graphql.context import GraphqlContext
+from tensorcost.graphql.execution.engine import Engine
+from tensorcost.graphql.schema import build_schema
+from tests.graphql.world import TRACE, GraphqlWorld
 from tests.support.databases import Database
 from tests.support.price_rows import add_list_price
 from tests.support.principals import caller
@@ -188,3 +193,33 @@ async def test_prices_in_force_are_exact_and_a_model_without_any_is_not_found(
         ("input", "0.80"),
         ("output", "0.80"),
     ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ aiSpend(first: 9, from: $from, to: $to) { nodes { __typename id ts cost quantity "
+        "modelId grain source inputTokens tags recordedCost latencyMs } } }",
+        "{ aiSpend(first: 3, from: $from, to: $to) { edges { cursor n: node { c: cost } } "
+        "pageInfo { endCursor hasNextPage } } }",
+        "{ aiSpend(first: 9, from: $from, to: $to) { nodes { id price { version source } } } }",
+        "{ costTimeSeries(window: {from: $from, to: $to}, dimension: TEAM) { step asOf "
+        "lines { name points { start isWhole cost tokens } totals { cost } } } }",
+        "{ tenant { id name plan createdAt } members(first: 5) { nodes { email } } }",
+    ],
+)
+async def test_the_answer_is_byte_for_byte_that_of_strawberrys_own_execution(
+    face: GraphqlWorld, spender: TenantId, query: str
+) -> None:
+    for name, value in WINDOW.items():
+        query = query.replace(f"${name}", f'"{value}"')
+    context = GraphqlContext(caller(spender), face.deps.services, TRACE)
+    theirs = process_result(await build_schema().execute(query, context_value=context))
+    engine = Engine(build_schema(), face.deps.settings)
+    for _ in range(2):
+        admitted = engine.admit(query, None, {})
+        assert not isinstance(admitted, list)
+        fresh = GraphqlContext(caller(spender), face.deps.services, TRACE)
+        ours = engine.encode(await engine.run(admitted, fresh), TRACE)
+        assert ours == orjson.dumps(theirs, option=orjson.OPT_UTC_Z)
+        assert b'"errors"' not in ours

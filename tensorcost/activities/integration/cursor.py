@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.integration.contracts import Tally
+from tensorcost.storage.spend.batches import Counts
 
 
 class ItemCursor(BaseModel):
@@ -31,16 +32,22 @@ class ItemCursor(BaseModel):
                 return found
         return saved
 
-    def after(self, position: str, report: IngestReport, *, size: int = 0) -> Self:
-        """The cursor once a chunk is committed. An object loaded before adds no rows."""
-        fresh = not report.already_loaded
+    def after(
+        self, position: str, report: IngestReport, *, size: int = 0, earlier: Counts | None = None
+    ) -> Self:
+        """The cursor once a chunk is committed.
+
+        An object that was loaded before adds no rows, save those of ``earlier``: what this run
+        itself committed without living to count it.
+        """
+        found = earlier or Counts(report.accepted, report.duplicate, report.rejected)
         added = Tally(
             objects=1,
-            rows_read=report.rows_read,
-            accepted=report.accepted,
-            duplicate=report.duplicate,
-            rejected=report.rejected,
+            rows_read=report.rows_read or found.accepted + found.duplicate + found.rejected,
+            accepted=found.accepted,
+            duplicate=found.duplicate,
+            rejected=found.rejected,
             unpriced=sum(group.rows for group in report.unpriced),
-            bytes_read=size if fresh else 0,
+            bytes_read=0 if report.already_loaded and earlier is None else size,
         )
         return self.model_copy(update={"position": position, "tally": self.tally + added})

@@ -16,6 +16,7 @@ from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.activities.integration.announce import tell_progress
 from tensorcost.activities.integration.choose import connector_for, translated
 from tensorcost.activities.integration.cursor import ItemCursor
+from tensorcost.activities.integration.groups import in_groups
 from tensorcost.activities.integration.ports import (
     BillChunk,
     Chunk,
@@ -48,8 +49,14 @@ from tensorcost.storage.integration_sites import (
 )
 from tensorcost.storage.secrets import read_secret
 from tensorcost.storage.session import Database, TenantTx
-from tensorcost.storage.spend.batches import Origin
-from tensorcost.storage.sync_steps import StepSaving, begin_step, claim_progress, save_step
+from tensorcost.storage.spend.batches import Counts, Origin
+from tensorcost.storage.sync_steps import (
+    StepSaving,
+    begin_step,
+    claim_progress,
+    objects_of_run,
+    save_step,
+)
 
 CONTENT_HASH: Final = "content_hash"
 SAVE_EVERY: Final = timedelta(seconds=1)
@@ -118,16 +125,29 @@ class ItemActivities:
 
     async def _load(self, order: ItemOrder, group: Sequence[Chunk], progress: _Progress) -> None:
         """Load some chunks; the cursor moves past each once it is committed."""
+        own: dict[str, Counts] | None = None
         async with aclosing(self._reports(order, group)) as reports:
             async for chunk, report in reports:
+                earlier = None
+                if report.already_loaded and isinstance(chunk, ObjectChunk):
+                    own = await self._own_objects(order, group) if own is None else own
+                    earlier = own.get(chunk.ref.key)
                 size = getattr(chunk, "size", 0)
-                progress.cursor = progress.cursor.after(chunk.position, report, size=size)
+                progress.cursor = progress.cursor.after(
+                    chunk.position, report, size=size, earlier=earlier
+                )
                 activity.heartbeat(progress.cursor)
                 draining = activity.is_worker_shutdown()
                 if draining or self.clock() - progress.saved_at >= SAVE_EVERY:
                     await self._save(order, progress)
                 if draining:
                     raise later(Failure.DRAINING, "the worker is shutting down", RESUME_AFTER)
+
+    async def _own_objects(self, order: ItemOrder, group: Sequence[Chunk]) -> dict[str, Counts]:
+        key = order.connection
+        names = [chunk.ref.key for chunk in group if isinstance(chunk, ObjectChunk)]
+        async with self.db.tenant(key.tenant_id) as tx:
+            return await objects_of_run(tx, order.run_id, str(key.connection_id), names)
 
     async def _reports(
         self, order: ItemOrder, group: Sequence[Chunk]

@@ -148,6 +148,16 @@ function operationOf(resolve, method, path, operation) {
   return made;
 }
 
+function rolesOf(roles) {
+  const scopes = [...new Set(Object.values(roles).flat())].sort();
+  const head = ["Scope", ...Object.keys(roles)].map((name) => element("th", { scope: "col" }, name));
+  const rows = scopes.map((scope) => element("tr", {},
+    element("th", { scope: "row" }, element("code", {}, scope)),
+    ...Object.values(roles).map((has) => element("td", {}, has.includes(scope) ? "yes" : ""))));
+  return element("details", { id: "roles" }, element("summary", {}, "Roles and their scopes"),
+    element("table", {}, element("thead", {}, element("tr", {}, ...head)), element("tbody", {}, ...rows)));
+}
+
 function show(spec) {
   const resolve = resolver(spec);
   const areas = new Map();
@@ -162,7 +172,7 @@ function show(spec) {
   const main = document.getElementById("operations");
   const toc = document.getElementById("toc");
   document.getElementById("title").textContent = `${spec.info.title} ${spec.info.version}`;
-  main.replaceChildren(element("p", { class: "about" }, spec.info.description || ""));
+  main.replaceChildren(element("p", { class: "about" }, spec.info.description || ""), rolesOf(spec["x-roles"] || {}));
   for (const [tag, made] of [...areas].sort()) {
     toc.append(element("a", { href: `#area-${tag}` }, tag));
     main.append(element("section", { id: `area-${tag}` }, element("h2", {}, tag), ...made));

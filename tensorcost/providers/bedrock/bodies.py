@@ -51,9 +51,15 @@ class BodyFacts:
 
 def read_request(body: shape.InputBody, secret: bytes, facts: BodyFacts) -> bool:
     """Hash a request body of known shape; False when it has none of the known members."""
-    chunks = [raw for raw in (body.tools, body.toolConfig, body.system) if raw is not NO_RAW]
+    chunks: list[msgspec.Raw] = []
+    if body.tools is not NO_RAW:
+        chunks.append(body.tools)
+    if body.toolConfig is not NO_RAW:
+        chunks.append(body.toolConfig)
+    if body.system is not NO_RAW:
+        chunks.append(body.system)
     if body.messages:
-        chunks.extend(body.messages)
+        chunks += body.messages
     elif body.prompt is not NO_RAW:
         chunks.append(body.prompt)
     elif body.inputText is not NO_RAW:
@@ -135,12 +141,12 @@ def _hash_prompt(chunks: list[msgspec.Raw], secret: bytes, facts: BodyFacts) -> 
     running = blake2b(digest_size=HASH_BYTES, key=secret)
     update, digest = running.update, running.digest
     size, now, kept = 0, b"", []
-    first_dropped, last_dropped = FIRST_PREFIXES, len(chunks) - LAST_PREFIXES
+    last_dropped = len(chunks) - LAST_PREFIXES
     for index, raw in enumerate(chunks):
         data = memoryview(raw)
         update(data)
         size += data.nbytes
-        if first_dropped <= index < last_dropped:
+        if index < last_dropped and index >= FIRST_PREFIXES:
             continue
         now = digest()
         shift = size.bit_length() - 4

@@ -108,7 +108,7 @@ class PlainOutputPart(msgspec.Struct, rename="camel", gc=False):
     output_body_json: msgspec.Raw = NO_RAW
 
 
-class _Common(msgspec.Struct, rename="camel"):
+class _Common(msgspec.Struct, rename="camel", gc=False):
     schema_type: str | None = None
     schema_version: str | None = None
     timestamp: str | None = None
@@ -124,12 +124,12 @@ class _Common(msgspec.Struct, rename="camel"):
     service_tier: msgspec.Raw = NO_RAW
 
 
-class Record(_Common, rename="camel"):
+class Record(_Common, rename="camel", gc=False):
     input: InputPart | None = None
     output: OutputPart | None = None
 
 
-class PlainRecord(_Common, rename="camel"):
+class PlainRecord(_Common, rename="camel", gc=False):
     input: PlainInputPart | None = None
     output: PlainOutputPart | None = None
 

@@ -151,8 +151,18 @@ async def test_a_retry_after_a_kill_resumes_from_the_heartbeat(bench: Bench) -> 
     outcome = await bench.ingest()
     assert bench.connector.objects_read == keys  # the rest was loaded before: checkpoints only
     assert outcome.tally.objects == 4
-    assert outcome.tally.accepted == 6  # what the cursor had counted; the rest had no new rows
+    assert outcome.tally.accepted == 12  # two by the cursor, two from this run's checkpoints
     assert await bench.rows() == await bench.requests() == 12
+
+
+async def test_objects_of_an_earlier_run_add_no_rows(bench: Bench) -> None:
+    await bench.ingest()
+    second = await make_run(bench.db, bench.connection)
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        await sync_steps.plan_steps(tx, second.run_id, [bench.item], NOW)
+    bench.order = bench.order.model_copy(update={"run_id": second.run_id})
+    outcome = await bench.ingest()
+    assert (outcome.tally.objects, outcome.tally.rows_read, outcome.tally.accepted) == (2, 0, 0)
 
 
 async def reopen(bench: Bench) -> None:
