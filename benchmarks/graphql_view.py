@@ -2,8 +2,9 @@
 
 Rows in memory, caller known, telemetry off, one uvicorn worker of its own. The ratio is the
 bare app's server CPU a request over the contender's: CPU time, because the machine may be
-shared. Beside the face: the same behind the gateway (rate limit, headers, a cached token),
-and Strawberry's own view as it comes.
+shared. Beside the face: the same behind the gateway (rate limit, headers, a cached token), the
+same again reading its rows from Postgres under row security (``postgres``; the figure is this
+process's, without Postgres' own CPU), and Strawberry's own view as it comes.
 
     python -m benchmarks.graphql_view
 """
@@ -20,14 +21,16 @@ from pathlib import Path
 import orjson
 import uvicorn
 
-from benchmarks.graphql_world import DOCUMENTS, application, body_of
-from benchmarks.harness import ROUNDS, spread
+from benchmarks.graphql_world import DOCUMENTS, application, body_of, store_spend
+from benchmarks.harness import ROUNDS, durable_database, spread
 
 CONNECTIONS = 8
 REQUESTS = {"list": 1_200, "small": 3_200}
-SLOW = {"strawberry": 8}
+SLOW = {"strawberry": 8, "postgres": 4}
 """Contenders that are asked so many times fewer."""
-CONTENDERS = ("bare", "face", "gateway", "strawberry")
+CONTENDERS = ("bare", "face", "gateway", "postgres", "strawberry")
+IN_MEMORY = frozenset({"bare", "face", "gateway"})
+"""Contenders that give the very same bytes."""
 TARGETS = {"list": 0.12, "small": 0.25}
 
 
@@ -42,13 +45,13 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(contender: str, shape: str) -> AsyncIterator[Server]:
+async def serving(contender: str, shape: str, *stored: str) -> AsyncIterator[Server]:
     """``contender`` on a free port, in a process of its own."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         descriptor = listening.fileno()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            *("-m", "benchmarks.graphql_view", "serve", contender, shape, str(descriptor)),
+            *("-m", "benchmarks.graphql_view", "serve", contender, shape, str(descriptor), *stored),
             pass_fds=[descriptor],
         )
         try:
@@ -91,16 +94,19 @@ def post(document: str) -> bytes:
     )
 
 
-async def measure(shape: str, contenders: Sequence[str]) -> dict[str, list[float]]:
+async def measure(
+    shape: str, contenders: Sequence[str], url: str, tenant: str
+) -> dict[str, list[float]]:
     """Server CPU seconds a request, an entry a round; the contenders take turns."""
     request, body = post(DOCUMENTS[shape]), await body_of(shape)
     found: dict[str, list[float]] = {name: [] for name in contenders}
     async with AsyncExitStack() as stack:
         servers = {
-            name: await stack.enter_async_context(serving(name, shape)) for name in contenders
+            name: await stack.enter_async_context(serving(name, shape, url, tenant))
+            for name in contenders
         }
         for name, server in servers.items():
-            await ask(server, request, 80, check=None if name == "strawberry" else body)
+            await ask(server, request, 80, check=body if name in IN_MEMORY else None)
         for _ in range(ROUNDS):
             for name, server in servers.items():
                 before = server.cpu()
@@ -111,9 +117,14 @@ async def measure(shape: str, contenders: Sequence[str]) -> dict[str, list[float
 
 async def main() -> int:
     """Print every ratio; 1 when the face misses a target."""
+    async with durable_database() as servers:
+        return await _main(servers.urls.app, await store_spend(servers))
+
+
+async def _main(url: str, tenant: str) -> int:
     missed = 0
     for shape, target in TARGETS.items():
-        found = await measure(shape, CONTENDERS)
+        found = await measure(shape, CONTENDERS, url, tenant)
         for name, seconds in found.items():
             ratios = [bare / own for bare, own in zip(found["bare"], seconds, strict=True)]
             micros = spread([value * 1e6 for value in seconds])
@@ -124,11 +135,11 @@ async def main() -> int:
     return missed
 
 
-def serve(contender: str, shape: str, descriptor: int) -> None:
+def serve(contender: str, shape: str, descriptor: int, *stored: str) -> None:
     """Run one contender until terminated."""
     body = asyncio.run(body_of(shape))
     config = uvicorn.Config(
-        application(contender, body),
+        application(contender, body, *stored),
         loop="uvloop",
         lifespan="off",
         access_log=False,
@@ -139,6 +150,6 @@ def serve(contender: str, shape: str, descriptor: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["serve"]:
-        serve(sys.argv[2], sys.argv[3], int(sys.argv[4]))
+        serve(sys.argv[2], sys.argv[3], int(sys.argv[4]), *sys.argv[5:])
     else:
         sys.exit(asyncio.run(main()))

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,10 @@ import orjson
 from starlette.types import ASGIApp, Receive, Scope, Send
 from strawberry.asgi import GraphQL
 
+from benchmarks.harness import Servers, make_tenant
+from benchmarks.ingest_rows import START, chunks
+from tensorcost.activities.ingest.pipeline import SpendIngest
+from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.domain.cost.query_listing import ListedEvent
 from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.identity import scopes
@@ -26,11 +31,18 @@ from tensorcost.graphql.deps import GraphqlDeps
 from tensorcost.graphql.schema import build_schema
 from tensorcost.graphql.settings import GraphqlSettings
 from tensorcost.providers.limits.gcra import Limiter
+from tensorcost.services.flags import FlagService
 from tensorcost.services.spend.answers import EventPage, PricedEvent
+from tensorcost.services.spend.service import SpendService
+from tensorcost.services.tenancy.settings import TenantService
+from tensorcost.storage.engine import make_engine
+from tensorcost.storage.session import Database
+from tensorcost.storage.spend.batches import ObjectRef, Origin
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+DAY = f'from: "{START.date()}", to: "{START.date() + timedelta(days=1)}"'
 DOCUMENTS = {
-    "list": "{ aiSpend(first: 100) { nodes "
+    "list": f"{{ aiSpend(first: 100, {DAY}) {{ nodes "
     "{ id ts modelId team inputTokens outputTokens cost region } } }",
     "small": "{ tenant { id name plan timeZone } }",
 }
@@ -45,14 +57,17 @@ PRINCIPAL = Principal(
 )
 
 
-def application(contender: str, body: bytes) -> ASGIApp:
-    """``bare`` answers ``body``; ``face``, ``gateway`` and ``strawberry`` run the query."""
+def application(contender: str, body: bytes, url: str = "", tenant: str = "") -> ASGIApp:
+    """``bare`` answers ``body``, the others run the query; ``postgres`` reads it from ``url``."""
     if contender == "bare":
         return _bare(body)
     if contender == "strawberry":
         return _Strawberry(build_schema())
+    if contender == "postgres":
+        stored = replace(PRINCIPAL, tenant_id=TenantId(uuid.UUID(tenant)))
+        return _behind_gateway(graphql.build(_stored(url)), stored)
     face = graphql.build(deps())
-    return _signed_in(face) if contender == "face" else _behind_gateway(face)
+    return _signed_in(face) if contender == "face" else _behind_gateway(face, PRINCIPAL)
 
 
 def deps() -> GraphqlDeps:
@@ -63,6 +78,28 @@ def deps() -> GraphqlDeps:
         return PRINCIPAL
 
     return GraphqlDeps(services, authenticate, lambda: NOW, GraphqlSettings())
+
+
+def _stored(url: str) -> GraphqlDeps:
+    """The face over real services, as the app role: each request is a transaction."""
+    database = Database(make_engine(url, application_name="bench"))
+    services: Any = SimpleNamespace(
+        spend=SpendService(database, lambda: NOW),
+        tenants=TenantService(database, FlagService(database)),
+    )
+    return replace(deps(), services=services)
+
+
+async def store_spend(servers: Servers) -> str:
+    """A tenant with the events that the list asks for; its id."""
+    tenant = await make_tenant(servers)
+    engine = make_engine(servers.urls.app, application_name="bench-load")
+    database = Database(engine)
+    ingest = SpendIngest(database, PriceBooks(database))
+    (rows,) = chunks(1_000, 1_000, seed=1)
+    await ingest.load_object(tenant, Origin("bench"), ObjectRef("one", "1"), [rows].copy)
+    await engine.dispose()
+    return str(tenant)
 
 
 async def body_of(shape: str) -> bytes:
@@ -183,10 +220,10 @@ def _signed_in(face: ASGIApp) -> ASGIApp:
     return app
 
 
-def _behind_gateway(face: ASGIApp) -> ASGIApp:
+def _behind_gateway(face: ASGIApp, principal: Principal) -> ASGIApp:
     class Authenticator:
         async def authenticate(self, _token: str, _tenant: str | None = None) -> Principal:
-            return PRINCIPAL
+            return principal
 
     nothing: Any = None
     authenticator: Any = Authenticator()

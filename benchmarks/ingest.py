@@ -101,9 +101,9 @@ class Ours:
         async with self._db.tenant(self._tenant) as tx:
             refs = [target.ref for target in targets if target.ref is not None]
             opened = await open_objects(tx, ORIGIN, refs)
-            load = Load(tx, opened.batch_id, self._known)
+            load = Load(tx, ORIGIN, opened.batch_id, self._known)
             await load.add(portion)
-            await load.close(ORIGIN, targets)
+            await load.close(targets)
         self._known.remember(self._tenant, load.stored)
 
     def _ref(self) -> ObjectRef:

@@ -2,6 +2,7 @@
 
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.domain.clock import Clock
+from tensorcost.providers.aws.limiter import TokenBucket
 from tensorcost.providers.aws.session import AwsSessions
 from tensorcost.providers.aws.settings import AwsSettings
 from tensorcost.providers.bedrock.artefacts import ArtefactSettings, BedrockArtefacts
@@ -10,12 +11,13 @@ from tensorcost.runtime.settings import AwsEndpoints
 
 def bedrock_connector(aws: AwsEndpoints, clock: Clock) -> BedrockConnector:
     """Reads customers' accounts. ValidationFailed for an endpoint that is not allowed."""
-    return BedrockConnector(AwsSessions(_slice(aws), clock), clock)
+    limiter = TokenBucket(rate=aws.calls_per_second, burst=int(2 * aws.calls_per_second) or 1)
+    return BedrockConnector(AwsSessions(_slice(aws), clock, limiter), clock)
 
 
 def bedrock_artefacts(aws: AwsEndpoints) -> BedrockArtefacts:
     """What customers deploy to let us in."""
-    return BedrockArtefacts(ArtefactSettings(backend_account_id=aws.backend_account_id))
+    return BedrockArtefacts(ArtefactSettings(aws.backend_account_id, aws.template_url))
 
 
 def _slice(aws: AwsEndpoints) -> AwsSettings:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tensorcost.providers.bedrock.artefacts import PUBLIC_TEMPLATE_URL
 from tensorcost.runtime.telemetry_settings import TelemetrySettings
 
 
@@ -49,6 +50,10 @@ class AwsEndpoints(BaseModel):
     access_key_id: SecretStr = SecretStr("")
     secret_access_key: SecretStr = SecretStr("")
     backend_account_id: str = "000000000000"
+    template_url: str = PUBLIC_TEMPLATE_URL
+    """S3 address of the published CloudFormation template."""
+    calls_per_second: float = 200.0
+    """Most calls a second that one tenant's connections make to AWS, in each process."""
 
 
 class AuthSettings(BaseModel):

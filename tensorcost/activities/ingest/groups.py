@@ -38,7 +38,7 @@ class Target:
     checked: bool
     """Whether rows are looked up one by one, for sources that repeat them between objects."""
     report: IngestReport = field(default_factory=IngestReport)
-    rejects: list[Reject] = field(default_factory=list)
+    _rejects: list[Reject] = field(default_factory=list)
 
     def count(self, chunk: Prepared) -> None:
         """Take over what was read, before any of it is loaded."""
@@ -49,7 +49,12 @@ class Target:
     def refuse(self, rejects: list[Reject]) -> None:
         """Add rows that go to the quarantine."""
         self.report.reject(rejects)
-        self.rejects.extend(rejects)
+        self._rejects.extend(rejects)
+
+    def take_rejects(self) -> list[Reject]:
+        """The rows refused since the last call."""
+        taken, self._rejects = self._rejects, []
+        return taken
 
     def counts(self) -> Counts:
         return Counts(self.report.accepted, self.report.duplicate, self.report.rejected)

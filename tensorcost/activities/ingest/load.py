@@ -32,9 +32,16 @@ class Load:
     """
 
     def __init__(
-        self, tx: TenantTx, batch_id: int, known: KnownDimensions, *, seen: bool = False
+        self,
+        tx: TenantTx,
+        origin: Origin,
+        batch_id: int,
+        known: KnownDimensions,
+        *,
+        seen: bool = False,
     ) -> None:
         self._tx = tx
+        self._origin = origin
         self._batch_id = batch_id
         self._known = known
         self._seen = seen
@@ -58,18 +65,20 @@ class Load:
             await self._add_apart(portion.straight)
         for part in portion.checked:
             await self._add_checked(part)
+        # Now rather than at the end: a file of nothing but bad lines may be of any size.
+        rejects = [r for target, _ in parts for r in target.take_rejects()]
+        await quarantine(self._tx, self._origin, rejects)
 
-    async def close(self, origin: Origin, targets: Sequence[Target]) -> None:
-        """Write rejects, rollups and counts, and announce what was accepted."""
-        await quarantine(self._tx, origin, [r for target in targets for r in target.rejects])
+    async def close(self, targets: Sequence[Target]) -> None:
+        """Write rollups and counts, and announce what was accepted."""
         await add_rollups(self._tx, self._batch_id, self._rollup.rows())
         accepted = sum(target.report.accepted for target in targets)
         counts = {target.ref: target.counts() for target in targets if target.ref is not None}
-        await close_batch(self._tx, self._batch_id, accepted, origin, counts)
+        await close_batch(self._tx, self._batch_id, accepted, self._origin, counts)
         for target in targets:
             target.report.batch_ids.append(self._batch_id)
         if accepted:
-            data = {"origin": origin.name, "batch": self._batch_id, "accepted": accepted}
+            data = {"origin": self._origin.name, "batch": self._batch_id, "accepted": accepted}
             self._tx.emit(NewEvent(EventType.COST_UPDATED, data))
 
     async def _copy(self, parts: Sequence[Part]) -> bool:

@@ -153,14 +153,14 @@ class SpendIngest:
                 portion = portion.without_loaded()
             if not targets:
                 return
-            load = Load(tx, batch_id, self._known, seen=seen)
+            load = Load(tx, origin, batch_id, self._known, seen=seen)
             await load.add(portion)
             if group.later is not None:
                 async with aclosing(ahead(group.later)) as portions:
                     async for portion in portions:
                         await self._ensure_days(tenant_id, portion.days())
                         await load.add(portion)
-            await load.close(origin, targets)
+            await load.close(targets)
         self._known.remember(tenant_id, load.stored)
 
     async def _ensure_days(self, tenant_id: TenantId, days: Iterable[date]) -> None:

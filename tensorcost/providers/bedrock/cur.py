@@ -67,8 +67,8 @@ def is_incomplete(rejects: Iterable[Reject]) -> bool:
 
 
 def _parse(read: Callable[[], Iterator[Rows]], parse: BillParse) -> Iterator[ParsedBill]:
-    builder = LineBuilder(parse.file, parse.bounds, parse.directory)
-    line_no = parse.line_offset
+    builder = LineBuilder(parse.file, parse.bounds, parse.directory, parse.line_offset)
+    row = 0
     try:
         for rows in read():
             bill = ParsedBill(rows_read=rows.count + len(rows.bad_lines))
@@ -76,11 +76,11 @@ def _parse(read: Callable[[], Iterator[Rows]], parse: BillParse) -> Iterator[Par
                 Reject(parse.file, number, RejectReason.WRONG_TYPE, "number of cells")
                 for number in rows.bad_lines
             ]
-            builder.add(rows, line_no, bill)
-            line_no += rows.count
+            builder.add(rows, row, bill)
+            row += rows.count
             yield bill
     except UnreadableFile as error:
-        position = line_no - parse.line_offset + 1 if line_no > parse.line_offset else _WHOLE_FILE
+        position = row + 1 if row else _WHOLE_FILE
         reject = Reject(parse.file, position, error.reason, error.detail)
         yield ParsedBill(rejects=[reject])
     yield ParsedBill(lines=builder.folded())

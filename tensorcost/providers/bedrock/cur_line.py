@@ -65,8 +65,11 @@ class _BadRow(Exception):
 class LineBuilder:
     """Builds the lines of one file. Call ``add`` for each run of rows, then ``folded``."""
 
-    def __init__(self, file: str, bounds: TimeBounds, directory: ProfileDirectory) -> None:
+    def __init__(
+        self, file: str, bounds: TimeBounds, directory: ProfileDirectory, line_offset: int
+    ) -> None:
         self._file = file
+        self._offset = line_offset
         self._bounds = bounds
         self._directory = directory
         self._classes: dict[tuple[str, str, str, str], UsageClass] = {}
@@ -75,13 +78,13 @@ class LineBuilder:
         self._amounts: dict[object, Decimal | None] = {}
         self._folds: dict[_FoldKey, _Fold] = {}
 
-    def add(self, rows: Rows, line_no: int, bill: ParsedBill) -> None:
+    def add(self, rows: Rows, before: int, bill: ParsedBill) -> None:
         """Append the lines of AI spend to ``bill``, its rejects, and fold the rest.
 
-        ``line_no`` is the number of rows of the delivery before these.
+        ``before`` is the number of rows of the file before these.
         """
         for index, texts in enumerate(_texts(rows)):
-            number = line_no + index + 1
+            number = self._offset + before + index + 1
             try:
                 name = _product_name(rows, index, texts[2])
                 usage = self._classify(texts[2], texts[3], name, texts[8])
@@ -91,7 +94,9 @@ class LineBuilder:
                     self._fold(rows, index, number, texts)
             except _BadRow as bad:
                 line_hash = blake2b("|".join(texts).encode(), digest_size=16).digest()
-                bill.rejects.append(Reject(self._file, number, bad.reason, bad.detail, line_hash))
+                bill.rejects.append(
+                    Reject(self._file, before + index + 1, bad.reason, bad.detail, line_hash)
+                )
 
     def folded(self) -> list[BillLine]:
         """The lines outside AI spend, one a day, account, product and type."""

@@ -47,7 +47,7 @@ class Rows:
     maps: dict[str, Any] = field(default_factory=dict)
     """Arrow arrays of the map columns: dear to decode, and few rows need theirs."""
     bad_lines: list[int] = field(default_factory=list)
-    """Lines after the rows before them that had another number of cells (CSV only)."""
+    """Numbers of rows with too many or too few cells, which are left out (CSV only)."""
 
     def column(self, name: str) -> list[Any]:
         """The cells of a column, Nones where the file does not have it."""
@@ -88,7 +88,7 @@ def read_csv(chunks: Iterable[bytes]) -> Iterator[Rows]:
     bad: list[int] = []
 
     def note(row: Any) -> str:
-        bad.append(row.number or 0)
+        bad.append((row.number or 1) - 1)  # the header is its first row
         return "skip"
 
     try:

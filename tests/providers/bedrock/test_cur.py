@@ -207,7 +207,7 @@ def test_a_row_with_missing_cells_is_rejected() -> None:
     data = as_csv([row(), row()]) + b"Usage,AWS\n"
     lines, rejects, count = collect(parse_csv([data], PARSE))
     assert (len(lines), count) == (2, 3)
-    assert [r.reason for r in rejects] == [RejectReason.WRONG_TYPE]
+    assert [(r.position, r.reason) for r in rejects] == [(3, RejectReason.WRONG_TYPE)]
 
 
 def test_a_file_without_the_cost_column_is_rejected_as_a_whole() -> None:
@@ -292,6 +292,9 @@ def test_parts_of_a_delivery_number_their_lines_apart() -> None:
     later = BillParse("part-2", BOUNDS, DIRECTORY, line_offset=5)
     lines, _, _ = collect(parse_parquet(io.BytesIO(parquet()), later))
     assert [line.line_no for line in lines] == [6, 7, 8, 9, 10]
+    spoilt = parquet(3, line_item_unblended_cost=[1.0, float("nan"), 1.0])
+    _, rejects, _ = collect(parse_parquet(io.BytesIO(spoilt), later))
+    assert [(reject.file, reject.position) for reject in rejects] == [("part-2", 2)]
 
 
 LEGACY = (

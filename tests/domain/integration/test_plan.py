@@ -1,0 +1,124 @@
+"""Planning: windows cut without gap or overlap, in an order that shows spend early."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tensorcost.domain.integration.plan import (
+    OVERLAP,
+    TARGET_ITEMS,
+    Site,
+    Window,
+    backfill_window,
+    days_per_item,
+    months_of,
+    plan_backfill,
+    plan_sync,
+)
+from tensorcost.domain.integration.states import SourceKind
+
+NOW = datetime(2026, 11, 20, 12, 34, tzinfo=UTC)
+LOGS = Site(SourceKind.LOGS_S3, "111122223333", "us-east-1", {"bucket": "b"})
+METRICS = Site(SourceKind.METRICS, "111122223333", "us-east-1")
+PROFILES = Site(SourceKind.PROFILES, "111122223333", "us-east-1")
+BILL = Site(SourceKind.BILL, "111122223333", "", {"place": "cur"})
+
+moments = st.datetimes(
+    min_value=datetime(2020, 1, 1), max_value=datetime(2030, 1, 1), timezones=st.just(UTC)
+)
+
+
+def windows(site: Site, window: Window) -> list[tuple[datetime, datetime]]:
+    items = [item for item in plan_backfill([site], window) if item.site == site]
+    return sorted((item.window_start, item.window_end) for item in items)
+
+
+@given(now=moments, days=st.integers(1, 400))
+def test_log_items_tile_the_window_exactly(now: datetime, days: int) -> None:
+    window = backfill_window(now, days)
+    pieces = windows(LOGS, window)
+    assert pieces[0][0] == window.start
+    assert pieces[-1][1] == window.end
+    assert all(end == start for (_, end), (start, _) in pairwise(pieces))
+    assert all(start < end for start, end in pieces)
+
+
+@given(now=moments, days=st.integers(1, 400))
+def test_bill_items_are_one_a_month(now: datetime, days: int) -> None:
+    window = backfill_window(now, days)
+    pieces = windows(BILL, window)
+    assert len(pieces) == len(months_of(window))
+    assert len({(start.year, start.month) for start, _ in pieces}) == len(pieces)
+    assert sum(((end - start) for start, end in pieces), timedelta()) == window.end - window.start
+
+
+@given(sites=st.integers(1, 5_000), days=st.integers(1, 400))
+def test_the_span_grows_only_when_there_would_be_too_many_items(sites: int, days: int) -> None:
+    span = days_per_item(sites, days)
+    assert span == 30 or sites * -(-days // span) <= TARGET_ITEMS
+    assert days_per_item(1, 90) == 1
+
+
+def test_profiles_come_first_and_new_days_before_old_ones() -> None:
+    items = plan_backfill([LOGS, BILL, METRICS, PROFILES], backfill_window(NOW, 90))
+    assert items[0].site == PROFILES
+    assert [item.position for item in items] == list(range(1, len(items) + 1))
+    assert len({item.step_key for item in items}) == len(items)
+    days = [item.window_start for item in items if item.site == LOGS]
+    assert days == sorted(days, reverse=True)
+
+
+def test_equal_inputs_give_equal_plans() -> None:
+    window = backfill_window(NOW, 90)
+    sites = [LOGS, BILL, METRICS, PROFILES]
+    assert plan_backfill(sites, window) == plan_backfill(sites[::-1], window)
+
+
+def test_a_sync_reads_from_the_watermark_less_the_overlap() -> None:
+    known = {LOGS.key: NOW - timedelta(minutes=15)}
+    (item,) = plan_sync([LOGS], known, NOW)
+    assert item.window_start == NOW - timedelta(minutes=15) - OVERLAP[SourceKind.LOGS_S3]
+    assert item.window_end == NOW
+
+
+def test_a_site_without_a_watermark_is_read_a_day_back() -> None:
+    (item,) = plan_sync([METRICS], {}, NOW)
+    assert item.window_start == NOW - timedelta(days=1) - OVERLAP[SourceKind.METRICS]
+
+
+def test_the_bill_is_read_for_the_current_and_the_previous_month() -> None:
+    (item,) = plan_sync([BILL], {BILL.key: NOW}, NOW)
+    assert item.window_start == datetime(2026, 10, 1, tzinfo=UTC)
+    (item,) = plan_sync([BILL], {}, datetime(2027, 1, 1, 0, 5, tzinfo=UTC))
+    assert item.window_start == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+@given(watermark=moments, scheduled=moments)
+def test_a_sync_never_leaves_a_gap_behind_its_watermark(
+    watermark: datetime, scheduled: datetime
+) -> None:
+    (item,) = plan_sync([LOGS], {LOGS.key: watermark}, scheduled)
+    assert item.window_start <= min(watermark, scheduled) - timedelta(hours=2)
+    assert item.window_end == scheduled
+
+
+def test_profiles_are_looked_at_again_in_every_sync() -> None:
+    (item,) = plan_sync([PROFILES], {PROFILES.key: NOW}, NOW)
+    assert item.site == PROFILES
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [(NOW, NOW), (NOW, NOW - timedelta(1)), (NOW.replace(tzinfo=None), NOW)],
+)
+def test_an_empty_or_naive_window_is_refused(start: datetime, end: datetime) -> None:
+    with pytest.raises(ValueError, match="window"):
+        Window(start, end)
+
+
+def test_two_bills_of_one_account_keep_watermarks_of_their_own() -> None:
+    other = Site(SourceKind.BILL, "111122223333", "", {"place": "cur2"})
+    assert BILL.key != other.key
