@@ -50,7 +50,8 @@ from tests.support.prices import store_list_prices
 
 SMALL_ROWS = 200
 ORIGIN = Origin("bench")
-TARGET = "target >= 0.75"
+LIMITS = ("L wide", "L narrow")
+PARTS = ("wall", "client", "server")
 
 
 class Ours:
@@ -144,20 +145,25 @@ class Bench:
             self._per_row[name].append(used.per(rows))
 
     def show(self) -> None:
-        limits = {name: self._per_row[name] for name in ("L wide", "L narrow")}
         print(f"{'microseconds a row':20} {'wall':26} {'client CPU':26} {'server CPU':26}")
         for name, rounds in self._per_row.items():
-            parts = ("wall", "client", "server")
-            figures = [spread([getattr(one, part) for one in rounds]) for part in parts]
+            figures = [spread([getattr(one, part) for one in rounds]) for part in PARTS]
             print(f"{name:20} " + " ".join(f"{figure:26}" for figure in figures))
-        for limit, at_best in limits.items():
-            print(f"\nratio to {limit} ({TARGET})")
-            for name, rounds in self._per_row.items():
-                if name not in limits:
-                    pairs = zip(at_best, rounds, strict=True)
-                    print(f"{name:20} {spread([best.wall / one.wall for best, one in pairs])}")
-        rate = [1e6 / one.wall for one in self._per_row["small"]]
-        print(f"\nrows/s at {SMALL_ROWS} rows an object: {spread(rate)}")
+        for limit in LIMITS:
+            for name in self._per_row:
+                if name not in LIMITS:
+                    rate = spread(self._ratios(limit, name, "wall"))
+                    target = "   target >= 0.75" if name in ("arrow", "parsed") else ""
+                    print(f"{name + ' / ' + limit:30} {rate:26}{target}")
+        for part, most in (("client", 0.75), ("server", 2.0)):
+            cpu = spread([1 / ratio for ratio in self._ratios("L wide", "arrow", part)])
+            print(f"{part + ' CPU, arrow / L wide':30} {cpu:26}   target <= {most}")
+        rate = spread([1e6 / one.wall for one in self._per_row["small"]])
+        print(f"rows/s at {SMALL_ROWS} rows an object: {rate}")
+
+    def _ratios(self, limit: str, name: str, part: str) -> list[float]:
+        pairs = zip(self._per_row[limit], self._per_row[name], strict=True)
+        return [getattr(best, part) / getattr(one, part) for best, one in pairs]
 
 
 async def main(rows: int, rounds: int) -> None:

@@ -31,8 +31,10 @@ class CustomerOnboarding:
     def __init__(self, request: CustomerOnboardingInput) -> None:
         self._tenant = request.tenant_id
         self._facts = list(request.facts)
-        self._history = list(request.history)
+        started = OnboardingEntry(state=OnboardingState.SIGNED_UP, at=workflow.now())
+        self._history = list(request.history) or [started]
         self._late = False
+        self._shown: OnboardingState | None = None
 
     @workflow.run
     async def run(self, request: CustomerOnboardingInput) -> OnboardingProgress:
@@ -72,8 +74,10 @@ class CustomerOnboarding:
 
     async def _project(self) -> None:
         state = self._state()
-        if not self._history or self._history[-1].state is not state:
+        if self._history[-1].state is not state:
             self._history.append(OnboardingEntry(state=state, at=workflow.now()))
+        if state is not self._shown:
+            self._shown = state
             show_state(state.value)
         await workflow.execute_activity_method(
             TenancyActivities.project_onboarding,

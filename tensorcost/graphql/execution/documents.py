@@ -30,6 +30,8 @@ from tensorcost.graphql.settings import GraphqlSettings
 
 _RULES: Final = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 _COSTS_KEPT: Final = 64
+_LONGEST_KEPT: Final = 20_000
+"""Characters of a document that is worth its memory; longer ones are prepared each time."""
 _TOO_DEEP: Final = "the document is nested too deeply"
 
 
@@ -68,7 +70,7 @@ class Prepared:
 
 
 class Documents:
-    """A bounded store of prepared documents; the one used longest ago is forgotten first."""
+    """A bounded store of valid documents; the one used longest ago is forgotten first."""
 
     def __init__(self, schema: GraphQLSchema, settings: GraphqlSettings) -> None:
         self._schema = schema
@@ -84,9 +86,11 @@ class Documents:
         if prepared is not None:
             self._kept.move_to_end(text)
             return prepared
-        prepared = self._kept[text] = self._prepare(text)
-        if len(self._kept) > self._settings.documents:
-            self._kept.popitem(last=False)
+        prepared = self._prepare(text)
+        if not prepared.errors and len(text) <= _LONGEST_KEPT:
+            self._kept[text] = prepared
+            if len(self._kept) > self._settings.documents:
+                self._kept.popitem(last=False)
         return prepared
 
     def _prepare(self, text: str) -> Prepared:

@@ -9,6 +9,7 @@ from graphql import GraphQLError, OperationType
 from starlette.types import Receive, Scope, Send
 
 from tensorcost.domain.errors import DomainError, Unavailable, ValidationFailed
+from tensorcost.domain.identity.caller import caller_of
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.graphql.context import GraphqlContext
 from tensorcost.graphql.deps import GraphqlDeps
@@ -47,6 +48,8 @@ class Connection:
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept the socket, or refuse it, and speak the protocol."""
+        with suppress(KeyError):  # behind the gateway the connection has a trace id already
+            self._trace_id = caller_of(scope).trace_id
         await receive()
         if not may_open(scope, self._deps.settings.allowed_origins):
             await send({"type": "websocket.close", "code": Close.FOREIGN_ORIGIN})

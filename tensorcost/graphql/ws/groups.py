@@ -99,10 +99,6 @@ class Groups:
         group.members.append(member)
         return Seat(self, key, group, member)
 
-    def running(self) -> int:
-        """How many streams are executed."""
-        return len(self._groups)
-
     def leave(self, key: object, group: _Group, member: Member) -> None:
         """Take ``member`` out; a group of nobody is stopped."""
         if member in group.members:
