@@ -108,8 +108,12 @@ class IntegrationHistory:
         run_id: UUID | None = None,
         after: UUID | None = None,
     ) -> Sequence[QuarantinedRow]:
-        """What was not accepted, oldest first, after an id."""
+        """What was not accepted, oldest first, after an id; NotFound for a foreign filter."""
         async with self.db.tenant(principal.tenant_id) as tx:
+            if connection_id is not None:
+                await integration.get_connection(tx, connection_id)
+            if run_id is not None:
+                await sync_history.get_run(tx, run_id)
             return await sync_history.list_quarantined(
                 tx, limit=limit, connection_id=connection_id, run_id=run_id, after=after
             )

@@ -7,18 +7,14 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from tensorcost.domain.cost.price import Price, PriceKey, price_kind
+from tensorcost.domain.cost.price import Price
 from tensorcost.domain.cost.price_book import PriceBook
-from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
+from tensorcost.storage.prices import PRICE_COLUMNS, price_of_row
 from tensorcost.storage.session import TenantTx
 
-_COLUMNS: Final = (
-    "version_id, provider, model_id, region, routing_scope, service_tier, modality, "
-    "context_bucket, unit_kind, usd_per_million, valid_from, valid_to, source"
-)
-_LISTED: Final = f"SELECT {_COLUMNS} FROM ai.price WHERE model_id = ANY(:models)"
+_LISTED: Final = f"SELECT {PRICE_COLUMNS} FROM ai.price WHERE model_id = ANY(:models)"
 _OVERRIDES: Final = (
-    f"SELECT {_COLUMNS} FROM ai.price_override "
+    f"SELECT {PRICE_COLUMNS} FROM ai.price_override "
     "WHERE tenant_id = :tenant AND model_id = ANY(:models)"
 )
 _VERSIONS: Final = """
@@ -59,7 +55,7 @@ async def read_model_prices(tx: TenantTx, models: Collection[str]) -> ModelPrice
     wanted = sorted(models)
     listed = await tx.all(_LISTED, models=wanted)
     own = await tx.all(_OVERRIDES, tenant=tx.tenant_id, models=wanted)
-    return ModelPrices(tuple(map(_price, listed)), tuple(map(_price, own)))
+    return ModelPrices(tuple(map(price_of_row, listed)), tuple(map(price_of_row, own)))
 
 
 async def read_price_versions(tx: TenantTx, versions: Collection[int]) -> dict[int, PriceVersion]:
@@ -68,26 +64,6 @@ async def read_price_versions(tx: TenantTx, versions: Collection[int]) -> dict[i
         return {}
     rows = await tx.all(_VERSIONS, tenant=tx.tenant_id, versions=sorted(versions))
     return {row.version_id: _version(row) for row in rows}
-
-
-def _price(row: Row[Any]) -> Price:
-    return Price(
-        key=PriceKey(
-            provider=row.provider,
-            model_id=row.model_id,
-            region=row.region,
-            routing_scope=RoutingScope(row.routing_scope),
-            service_tier=ServiceTier(row.service_tier),
-            modality=row.modality,
-            context_bucket=row.context_bucket,
-            kind=price_kind(row.unit_kind),
-        ),
-        usd_per_million=row.usd_per_million,
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-        version=row.version_id,
-        source=row.source,
-    )
 
 
 def _version(row: Row[Any]) -> PriceVersion:

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from tensorcost.domain.cost.price import Price, PriceKey, PriceKind, UnitKind
+from tensorcost.domain.cost.price import Price, PriceKey, price_kind
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tensorcost.storage.session import TenantTx, Tx
 
-_COLUMNS: Final = (
+PRICE_COLUMNS: Final = (
     "version_id, provider, model_id, region, routing_scope, service_tier, modality, "
     "context_bucket, unit_kind, usd_per_million, valid_from, valid_to, source"
 )
@@ -21,7 +20,6 @@ _ARRAYS: Final = (
     "unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], "
     "$8::text[], $9::numeric[], $10::timestamptz[], $11::timestamptz[], $12::text[])"
 )
-_TOKEN_KINDS: Final = frozenset(kind.value for kind in TokenKind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +45,12 @@ async def price_state(tx: TenantTx) -> tuple[int, int]:
 
 async def read_prices(tx: TenantTx) -> tuple[list[Price], list[Price]]:
     """The global list and the tenant's overrides."""
-    listed = await tx.all(f"SELECT {_COLUMNS} FROM ai.price")
+    listed = await tx.all(f"SELECT {PRICE_COLUMNS} FROM ai.price")
     own = await tx.all(
-        f"SELECT {_COLUMNS} FROM ai.price_override WHERE tenant_id = :tenant", tenant=tx.tenant_id
+        f"SELECT {PRICE_COLUMNS} FROM ai.price_override WHERE tenant_id = :tenant",
+        tenant=tx.tenant_id,
     )
-    return [_price(row) for row in listed], [_price(row) for row in own]
+    return [price_of_row(row) for row in listed], [price_of_row(row) for row in own]
 
 
 async def begin_list_version(tx: Tx, imported: PriceRecord) -> tuple[int, bool]:
@@ -70,7 +69,7 @@ async def add_list_prices(tx: Tx, prices: Sequence[Price]) -> None:
     """Append prices of one new version to the global list."""
     driver = await tx.driver()
     await driver.execute(
-        f"INSERT INTO ai.price ({_COLUMNS}) SELECT $13::int, * FROM {_ARRAYS}",
+        f"INSERT INTO ai.price ({PRICE_COLUMNS}) SELECT $13::int, * FROM {_ARRAYS}",
         *_arrays(prices),
         prices[0].version,
     )
@@ -80,7 +79,7 @@ async def add_override_prices(tx: TenantTx, prices: Sequence[Price]) -> None:
     """Append prices of one new version to the tenant's overrides."""
     driver = await tx.driver()
     await driver.execute(
-        f"INSERT INTO ai.price_override (tenant_id, {_COLUMNS}) "
+        f"INSERT INTO ai.price_override (tenant_id, {PRICE_COLUMNS}) "
         f"SELECT $14::uuid, $13::int, * FROM {_ARRAYS}",
         *_arrays(prices),
         prices[0].version,
@@ -135,11 +134,8 @@ def _arrays(prices: Iterable[Price]) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)]
 
 
-def _kind(text: str) -> PriceKind:
-    return TokenKind(text) if text in _TOKEN_KINDS else UnitKind(text)
-
-
-def _price(row: Row[Any]) -> Price:
+def price_of_row(row: Row[Any]) -> Price:
+    """A price from a row of ``PRICE_COLUMNS``."""
     return Price(
         key=PriceKey(
             provider=row.provider,
@@ -149,7 +145,7 @@ def _price(row: Row[Any]) -> Price:
             service_tier=ServiceTier(row.service_tier),
             modality=row.modality,
             context_bucket=row.context_bucket,
-            kind=_kind(row.unit_kind),
+            kind=price_kind(row.unit_kind),
         ),
         usd_per_million=row.usd_per_million,
         valid_from=row.valid_from,

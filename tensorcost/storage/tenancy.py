@@ -14,8 +14,10 @@ from tensorcost.domain.tenancy.members import Member, MemberStatus
 from tensorcost.domain.tenancy.settings import Branding, Tenant
 from tensorcost.storage.session import TenantTx, Tx
 
+# Who is only invited has not told this tenant a name: the one on record is from elsewhere.
 _MEMBER = """
-    SELECT m.user_id, u.email, u.display_name, m.role, m.status, m.created_at
+    SELECT m.user_id, u.email, m.role, m.status, m.created_at,
+           CASE WHEN m.status = 'invited' THEN '' ELSE u.display_name END AS display_name
     FROM app.membership m JOIN app.app_user u ON u.user_id = m.user_id
 """
 

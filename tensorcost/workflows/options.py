@@ -49,7 +49,7 @@ CLOUD_PROBE: Final[ActivityConfig] = ActivityConfig(
 """One validation round. The workflow repeats it; retries only bridge a lost worker."""
 
 CLOUD_READ: Final[ActivityConfig] = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=10),
+    start_to_close_timeout=timedelta(hours=1),
     heartbeat_timeout=timedelta(seconds=60),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1),
@@ -58,7 +58,7 @@ CLOUD_READ: Final[ActivityConfig] = ActivityConfig(
         non_retryable_error_types=_NEVER,
     ),
 )
-"""Listing accounts, regions and sources."""
+"""Listing accounts, regions and sources: hundreds of accounts at the tenant's own pace."""
 
 CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
     start_to_close_timeout=timedelta(hours=2),

@@ -14,8 +14,9 @@ from tensorcost.activities.ingest.bills import BillIngest
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.domain.ids import ConnectionId, TenantId
+from tensorcost.domain.integration.plan import Site, WorkItem
 from tensorcost.domain.integration.progress_records import NewRun
-from tensorcost.domain.integration.states import RunKind
+from tensorcost.domain.integration.states import RunKind, SourceKind
 from tensorcost.domain.spend.bill import BillDelivery, BillLine, ChargeCategory, ParsedBill
 from tensorcost.domain.spend.bill import TokenKind as BilledTokens
 from tensorcost.domain.spend.facts import Actor, Grain, RoutingScope, ServiceTier
@@ -29,7 +30,6 @@ from tensorcost.storage.sync_steps import plan_steps
 from tests.isolation.catalogue import open_catalogue
 from tests.isolation.filling import fill_the_rest
 from tests.support import databases
-from tests.support.connections import log_item
 from tests.support.price_rows import add_override
 from tests.support.served import ServedApi
 from tests.support.spend import add_row, dimension
@@ -173,7 +173,7 @@ async def _spend(db: Database, household: Household, now: datetime) -> None:
     )
     async with db.tenant(household.id) as tx:
         await open_run(tx, run)
-        await plan_steps(tx, run.run_id, [log_item(0, now), log_item(1, now)], now)
+        await plan_steps(tx, run.run_id, _items(household, now), now)
     origin = Origin(str(household.connection_id), household.connection_id, household.run_id)
     ref = ObjectRef(household.named("object.json.gz"), household.named("etag"))
     parsed = _requests(household, start)
@@ -182,13 +182,23 @@ async def _spend(db: Database, household: Household, now: datetime) -> None:
     )
 
 
+def _items(household: Household, now: datetime) -> list[WorkItem]:
+    site = Site(
+        SourceKind.LOGS_S3, household.account_id, REGION, {"bucket": household.named("logs")}
+    )
+    return [
+        WorkItem(f"{site.key}/{place}", place, site, now - timedelta(days=place + 1), now)
+        for place in range(2)
+    ]
+
+
 def _requests(household: Household, start: datetime) -> ParsedSpend:
     parsed = ParsedSpend(Grain.REQUEST)
     where = dimension(
         account_id=household.account_id,
         usage_account_id=household.account_id,
         region=REGION,
-        **{f"{name}_id": household.named(name) for name in ("model",)},
+        model_id=household.named("model"),
         **{name: household.named(name) for name in ("application", "team", "environment", "owner")},
         tags=((household.named("key"), household.named("value")),),
     )

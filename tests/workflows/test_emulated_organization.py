@@ -21,6 +21,7 @@ from tensorcost.domain.integration.contracts import (
     BackfillOutcome,
     OnboardingOutcome,
     onboarding_workflow_id,
+    sync_workflow_id,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.progress_records import SyncRun
@@ -85,8 +86,13 @@ async def test_an_organisation_is_connected_and_every_request_is_found_once(
     async with open_house(temporal_server, db, connector) as house:
         await processes(house.processes).validate(connection, "user:fake")
         outcome = await finish(house.client, connection)
-    assert outcome.state is RunState.COMPLETED
-    assert outcome.tally.failed == 0
+        assert await logged_totals(db, tenant) == truth_of(world)
+        schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
+        await schedule.trigger()
+        synced = await wait_for_run(db, connection, RunKind.SYNC)
+    assert outcome.state is synced.state is RunState.COMPLETED
+    assert (outcome.tally.failed, synced.tally.failed) == (0, 0)
+    assert synced.tally.duplicate > 0  # the overlap was read again
     assert await logged_totals(db, tenant) == truth_of(world)
     async with db.tenant(tenant) as tx:
         accounts = await integration.list_accounts(tx, connection.connection_id)
@@ -138,6 +144,19 @@ async def test_a_worker_killed_in_the_middle_of_a_backfill_changes_no_total(
         )
     assert run.tally.accepted >= loaded
     assert run.tally.done == run.steps_total
+
+
+async def wait_for_run(db: Database, connection: Connection, kind: RunKind) -> SyncRun:
+    """The newest run of a kind once it has ended."""
+    async with asyncio.timeout(120):
+        while True:
+            async with db.tenant(connection.tenant_id) as tx:
+                runs = await sync_history.list_runs(
+                    tx, connection.connection_id, limit=1, kind=kind
+                )
+            if runs and runs[0].state is not RunState.RUNNING:
+                return runs[0]
+            await asyncio.sleep(0.05)
 
 
 async def wait_for_progress(db: Database, connection: Connection) -> SyncRun:

@@ -1,21 +1,32 @@
 """The whole of connecting an account, on the real Temporal server and the real Postgres."""
 
+import asyncio
+import secrets
+import threading
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    ScheduleActionExecutionStartWorkflow,
+    ScheduleHandle,
+)
 
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.integration.contracts import (
+    CANCEL_UPDATE,
     BackfillOutcome,
+    CancelRequest,
     OnboardingOutcome,
     RunReference,
+    SyncOutcome,
     onboarding_workflow_id,
     sync_workflow_id,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_steps import Done
 from tensorcost.domain.integration.states import (
     ConnectionState,
     OnboardingPhase,
@@ -99,3 +110,104 @@ async def test_an_account_is_connected_backfilled_and_scheduled(
     told = await events(db, connection)
     assert told.index(EventType.CONNECTION_VALIDATED) < told.index(EventType.BACKFILL_STARTED)
     assert told[-1] in (EventType.BACKFILL_COMPLETED, EventType.TENANT_ONBOARDING_ADVANCED)
+
+
+async def test_a_scheduled_sync_goes_on_from_the_watermarks(
+    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+) -> None:
+    connection = await make_connection(db, await make_tenant(database))
+    connector = ScriptedConnector(objects_per_item=1)
+    async with open_house(temporal_server, db, connector) as house:
+        await validate(house, connection, backfill_days=1)
+        onboarded = await finished(house.client, onboarding_workflow_id(connection.connection_id))
+        await finished(house.client, onboarded["backfill_id"])
+        schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
+        for number in (1, 2):
+            await schedule.trigger()
+            started = await nth_run_of(schedule, number)
+            outcome = SyncOutcome.model_validate(await finished(house.client, started))
+            assert outcome.state is RunState.COMPLETED
+    async with db.tenant(connection.tenant_id) as tx:
+        runs = await sync_history.list_runs(
+            tx, connection.connection_id, limit=5, kind=RunKind.SYNC
+        )
+        steps = await sync_history.list_steps(tx, runs[0].run_id, limit=10)
+        stored = await integration.get_connection(tx, connection.connection_id)
+    assert [run.state for run in runs] == [RunState.COMPLETED] * 2
+    (logs,) = [step for step in steps if "logs" in step.source]
+    assert logs.window_start == runs[1].window_end - timedelta(hours=2)
+    assert logs.window_end == runs[0].window_end
+    assert stored.last_synced_at is not None
+    told = await events(db, connection)
+    assert (told.count(EventType.SYNC_STARTED), told.count(EventType.SYNC_COMPLETED)) == (2, 2)
+
+
+async def test_a_backfill_can_be_cancelled_in_the_middle(
+    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+) -> None:
+    connection = await make_connection(db, await make_tenant(database))
+    gate = threading.Event()
+    connector = ScriptedConnector(gate=gate)
+    async with open_house(temporal_server, db, connector) as house:
+        await validate(house, connection, backfill_days=20)
+        onboarded = await finished(house.client, onboarding_workflow_id(connection.connection_id))
+        async with asyncio.timeout(30):
+            while True:
+                if any("logs" in key for key in connector.reads):
+                    break
+                await asyncio.sleep(0.05)
+        await house.processes.update(
+            onboarded["backfill_id"], CANCEL_UPDATE, CancelRequest(requested_by="u"), Done
+        )
+        outcome = BackfillOutcome.model_validate(
+            await finished(house.client, onboarded["backfill_id"])
+        )
+        gate.set()
+    assert outcome.state is RunState.CANCELLED
+    async with db.tenant(connection.tenant_id) as tx:
+        steps = await sync_history.list_steps(tx, outcome.run_id, limit=100)
+        run = await sync_history.get_run(tx, outcome.run_id)
+    assert run.state is RunState.CANCELLED
+    assert {step.state for step in steps} <= {StepState.COMPLETED, StepState.SKIPPED}
+    assert StepState.SKIPPED in {step.state for step in steps}
+
+
+async def test_workers_drain_when_told_and_lose_no_work(
+    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+) -> None:
+    connection = await make_connection(db, await make_tenant(database))
+    connector = ScriptedConnector(objects_per_item=6)
+    suffix = f"-{secrets.token_hex(4)}"
+    async with open_house(temporal_server, db, connector, suffix=suffix) as house:
+        await validate(house, connection, backfill_days=15)
+        onboarded = await finished(house.client, onboarding_workflow_id(connection.connection_id))
+    async with open_house(temporal_server, db, connector, suffix=suffix) as house:
+        outcome = BackfillOutcome.model_validate(
+            await finished(house.client, onboarded["backfill_id"])
+        )
+    assert outcome.state is RunState.COMPLETED
+    assert outcome.tally.failed == 0
+    assert (await spend(db, connection))["requests"] == 16 * 6 * 3
+
+
+async def spend(db: Database, connection: Connection) -> dict[str, int]:
+    async with db.tenant(connection.tenant_id) as tx:
+        row = await tx.first(
+            "SELECT COALESCE(sum(requests) FILTER (WHERE grain = 1), 0)::bigint AS requests, "
+            "COALESCE(sum(requests) FILTER (WHERE grain = 2), 0)::bigint AS metrics "
+            "FROM ai.spend_daily"
+        )
+    assert row is not None
+    return dict(row._mapping)
+
+
+async def nth_run_of(schedule: ScheduleHandle, number: int) -> str:
+    """The workflow id of the schedule's run of this number, once it was started."""
+    async with asyncio.timeout(30):
+        while True:
+            actions = (await schedule.describe()).info.recent_actions
+            if len(actions) >= number:
+                action = actions[number - 1].action
+                assert isinstance(action, ScheduleActionExecutionStartWorkflow)
+                return action.workflow_id
+            await asyncio.sleep(0.05)

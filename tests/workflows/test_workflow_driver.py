@@ -35,6 +35,8 @@ class Sample:
         )
         await workflow.sleep(timedelta(days=30))
         await workflow.wait_condition(lambda: bool(self.word), timeout=timedelta(days=1))
+        if self.word == "bug":
+            raise KeyError(self.word)
         return Word(text=said.text + self.word)
 
     @workflow.update
@@ -99,8 +101,17 @@ async def test_a_cancelled_workflow_ends_cancelled() -> None:
 async def test_an_error_that_is_no_failure_fails_the_task_and_not_the_workflow() -> None:
     driver = sample()
     await driver.start()
+    await driver.signal("shout", Word(text="bug"))
     with pytest.raises(AssertionError, match="workflow task failed"):
-        await driver.finish()  # nobody tells: the condition's TimeoutError is a bug
+        await driver.finish()
+
+
+async def test_a_wait_that_times_out_fails_the_workflow() -> None:
+    driver = sample()
+    await driver.start()
+    with pytest.raises(ApplicationError) as caught:
+        await driver.finish()
+    assert caught.value.type == "TimeoutError"
 
 
 async def test_an_unknown_activity_cannot_be_faked() -> None:

@@ -9,6 +9,8 @@ EARLIEST: Final = datetime(2015, 1, 1, tzinfo=UTC)
 FUTURE_SLACK: Final = timedelta(hours=24)
 MAX_TOKENS_PER_REQUEST: Final = 100_000_000
 """Ten times the largest context window sold; more is a defect of the source."""
+MAX_QUANTITY: Final = 1_000_000_000
+"""Of one request, in its unit: sums of many such rows still fit into 64 bits."""
 MAX_TOKENS_PER_METRIC: Final = 2**53
 AWS_ACCOUNT: Final = re.compile(r"[0-9]{12}")
 MAX_LABEL_LENGTH: Final = 256

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from tensorcost.domain.spend.facts import Actor, Dimension, RoutingScope, Source
 from tensorcost.domain.spend.limits import (
     AWS_ACCOUNT,
+    MAX_QUANTITY,
     RejectReason,
     context_bucket,
     tokens_problem,
@@ -213,6 +214,8 @@ def _quantity(row: Values) -> tuple[int | None, str | None]:
     amount = decimal_of(value, "quantity", RejectReason.WRONG_TYPE)
     if amount < 0:
         raise BadValue(RejectReason.WRONG_TYPE, "quantity is negative")
+    if amount > MAX_QUANTITY:
+        raise BadValue(RejectReason.BAD_AMOUNT, f"quantity is beyond {MAX_QUANTITY}")
     if unit is None:
         raise BadValue(RejectReason.MISSING_FIELD, "unit")
     return micro_of(amount, "quantity"), unit

@@ -273,12 +273,14 @@ def test_images_are_taken_by_quantity_and_unit(tmp_path: Path) -> None:
         '{"timestamp": 1793664000, "model_id": "p", "quantity": 2.5, "unit": "output_image"}',
         '{"timestamp": 1793664000, "model_id": "p", "quantity": 2}',
         '{"timestamp": 1793664000, "model_id": "p", "quantity": -2, "unit": "output_image"}',
+        '{"timestamp": 1793664000, "model_id": "p", "quantity": 9e9, "unit": "output_image"}',
     )  # fmt: skip
     parsed = read_all(path, spec())
     assert (parsed.quantity_micro, parsed.unit) == ([2_500_000], ["output_image"])
     assert [r.reason for r in parsed.rejects] == [
         RejectReason.MISSING_FIELD,
         RejectReason.WRONG_TYPE,
+        RejectReason.BAD_AMOUNT,
     ]
 
 
