@@ -127,10 +127,12 @@ class Bench:
         wide, narrow = wide_tuples(prepared), narrow_tuples(prepared)
         few = rows // 10
         small = [chunks(few, SMALL_ROWS, seed=8 * number + 4 + n) for n in range(2)]
-        wide_limit = await Limit.wide(self._superuser, f"wide_{number}")
-        narrow_limit = await Limit.narrow(self._superuser, f"narrow_{number}")
+        wide_limit = await Limit.wide(self._superuser, "wide")
         await self._measure("L wide", number, rows, lambda: wide_limit.copy(wide))
+        await wide_limit.drop()
+        narrow_limit = await Limit.narrow(self._superuser, "narrow")
         await self._measure("L narrow", number, rows, lambda: narrow_limit.copy(narrow))
+        await narrow_limit.drop()
         await self._measure("arrow", number, rows, lambda: ours.arrow(prepared))
         await self._measure("parsed", number, rows, lambda: ours.together(made[1]))
         await self._measure("one by one", number, rows, lambda: ours.one_by_one(made[2]))

@@ -42,7 +42,7 @@ from tensorcost.domain.ids import TenantId
 from tensorcost.domain.temporal import SearchAttribute, TaskQueue
 
 R = TypeVar("R", bound=BaseModel)
-UPDATE_TIMEOUT: Final = timedelta(seconds=10)
+UPDATE_TIMEOUT: Final = timedelta(seconds=20)
 CATCHUP: Final = timedelta(minutes=10)
 JITTER_SHARE: Final = 0.1
 _CLOSED_UNDER_US: Final = "AcceptedUpdateCompletedWorkflow"

@@ -1,4 +1,4 @@
-"""What the workers are told: sizes, drain, and the keys of payload encryption."""
+"""What the workers are told: their sizes and drain; and the keys of payload encryption."""
 
 import base64
 import binascii
@@ -56,4 +56,3 @@ class WorkerSettings(BaseModel):
     sync_every: timedelta = timedelta(minutes=15)
     tenant_cap: int = 6
     queue_suffix: str = ""
-    codec: CodecSettings | None = None

@@ -66,7 +66,7 @@ CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1),
         maximum_interval=timedelta(minutes=2),
-        maximum_attempts=10,
+        maximum_attempts=30,
         non_retryable_error_types=_NEVER,
     ),
 )

@@ -8,12 +8,15 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.money import format_nano
 from tests.isolation.catalogue import Catalogue
 
 SHORTEST_TEXT = 6
 SMALLEST_NUMBER = 100_000
 """Smaller counts, and shorter words, turn up anywhere by chance."""
+_VOCABULARY = frozenset(EventType)
+"""Words of the product itself."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.+Z-]+)?")
 _OPAQUE = re.compile(r"[A-Za-z0-9_-]{16,}")
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w])")
@@ -28,8 +31,7 @@ class Belongings:
 
     def in_answer(self, answer: str, sent: Iterable[str] = ()) -> list[str]:
         """Those that stand in ``answer``, opaque ids and cursors opened, but were not sent."""
-        given = "\n".join(sent)
-        plain = "\n".join((answer, *_opened(answer)))
+        given, plain = _read("\n".join(sent)), _read(answer)
         texts = {text for text in self.texts if text in plain and text not in given}
         numbers = self.numbers & _numbers(plain) - _numbers(given)
         return sorted(texts) + sorted(str(number) for number in numbers)
@@ -77,12 +79,16 @@ def _spellings(value: str) -> set[str]:
     """The ways in which a text may be written down; none for times and short words."""
     if value.startswith("\\x"):
         value = value[2:]
-    if len(value) < SHORTEST_TEXT or _TIME.fullmatch(value):
+    if len(value) < SHORTEST_TEXT or _TIME.fullmatch(value) or value in _VOCABULARY:
         return set()
     try:
         return {value, UUID(value).hex}
     except ValueError:
         return {value}
+
+
+def _read(text: str) -> str:
+    return "\n".join((text, *_opened(text)))
 
 
 def _opened(answer: str) -> Iterable[str]:

@@ -72,7 +72,8 @@ class Arguments:
     def _known(self) -> dict[str, list[str]]:
         home = self.household
         role = json.dumps(home.connection["role_arn"])
-        since, until = self.now - timedelta(days=2), self.now + timedelta(days=1)
+        hour = self.now.replace(minute=0, second=0, microsecond=0)
+        since, until = hour - timedelta(days=2), hour + timedelta(days=1)
         window = f'{{from: "{since.isoformat()}", to: "{until.isoformat()}"}}'
         account = json.dumps(home.account_id)
         return {

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from tensorcost.activities.integration.ports import (
     Chunk,
@@ -99,9 +100,8 @@ class ScriptedConnector:
             key = f"{job.item.step_key}/{number:04d}.json.gz"
             if key <= job.after:
                 continue
-            yield ObjectChunk(
-                key, ObjectRef(key, "fake-etag"), lambda k=key: self._rows(job, k), 100
-            )
+            rows = partial(self._rows, job, key)
+            yield ObjectChunk(key, ObjectRef(key, "fake-etag"), rows, 100)
 
     def _rows(self, job: ReadJob, key: str) -> Iterator[ParsedSpend]:
         if self.gate is not None:

@@ -49,7 +49,6 @@ async def open_house(
     """Run both workers until the block ends. A ``suffix`` given again finds the same queues."""
     settings = WorkerSettings(
         queue_suffix=f"-{secrets.token_hex(4)}" if suffix is None else suffix,
-        codec=codec,
         core_drain=timedelta(seconds=5),
         cloud_drain=timedelta(seconds=5),
         heartbeat_throttle=timedelta(milliseconds=200),

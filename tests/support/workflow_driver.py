@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import BaseModel
 from temporalio import activity, workflow
-from temporalio.api.common.v1 import Payload, Payloads
-from temporalio.api.failure.v1 import ActivityFailureInfo, CanceledFailureInfo, Failure
+from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
 from temporalio.bridge.proto.activity_result import ActivityResolution
 from temporalio.bridge.proto.workflow_activation import (
     CancelWorkflow,
@@ -29,14 +29,18 @@ from temporalio.bridge.proto.workflow_activation import (
     WorkflowActivation,
     WorkflowActivationJob,
 )
-from temporalio.common import Priority, TypedSearchAttributes
+from temporalio.common import TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import WorkflowRunner
-from temporalio.worker._workflow_instance import WorkflowInstanceDetails
 
-from tensorcost.domain.temporal import TaskQueue
 from tensorcost.workers.build import Activity
 from tensorcost.workers.plugin import data_converter, workflow_runner
+from tests.support.workflow_protocol import (
+    SEED,
+    cancelled_activity,
+    failed_activity,
+    instance_details,
+)
 
 Answer = Callable[[Any], Any]
 STEP_LIMIT = 5_000
@@ -139,12 +143,14 @@ class WorkflowDriver:
         """The first workflow task, and all that can be answered at once."""
         defn = workflow._Definition.must_from_class(self.cls)
         self.runner.prepare_workflow(defn)
-        self._instance = self.runner.create_instance(self._details(defn))
+        self._instance = self.runner.create_instance(
+            instance_details(defn, self.workflow_id, self.now, self.attributes)
+        )
         start = InitializeWorkflow(
             workflow_type=defn.name or "",
             workflow_id=self.workflow_id,
             arguments=[self._payload(self.argument)],
-            randomness_seed=7,
+            randomness_seed=SEED,
         )
         start.start_time.FromDatetime(self.now)
         self._jobs.insert(0, WorkflowActivationJob(initialize_workflow=start))
@@ -252,13 +258,8 @@ class WorkflowDriver:
         pending = self._pending.pop(given.seq, None)
         if pending is None:
             return
-        failure = Failure(
-            message="Activity cancelled",
-            activity_failure_info=ActivityFailureInfo(),
-            cause=Failure(message="cancelled", canceled_failure_info=CanceledFailureInfo()),
-        )
         resolution = ActivityResolution()
-        resolution.cancelled.failure.CopyFrom(failure)
+        resolution.cancelled.failure.CopyFrom(cancelled_activity())
         self._answer(given.seq, resolution)
 
     def _on_start_timer(self, given: Any, command: Any) -> None:
@@ -329,11 +330,7 @@ class WorkflowDriver:
         try:
             answer = fake(pending.argument)
         except ApplicationError as error:
-            failure = Failure(
-                message="Activity task failed", activity_failure_info=ActivityFailureInfo()
-            )
-            data_converter().failure_converter.to_failure(error, self._converter(), failure.cause)
-            resolution.failed.failure.CopyFrom(failure)
+            resolution.failed.failure.CopyFrom(failed_activity(error))
         else:
             resolution.completed.result.CopyFrom(self._payload(answer))
         self._answer(pending.seq, resolution)
@@ -349,55 +346,12 @@ class WorkflowDriver:
             found[defn.name or ""] = (list(defn.arg_types or []), defn.ret_type)
         return found
 
-    def _details(self, defn: Any) -> WorkflowInstanceDetails:
-        converter = data_converter()
-        return WorkflowInstanceDetails(
-            payload_converter_factory=lambda: converter.payload_converter,
-            failure_converter_class=converter.failure_converter_class,
-            interceptor_classes=[],
-            defn=defn,
-            info=self._info(),
-            randomness_seed=7,
-            extern_functions={"__temporal_get_metric_meter": lambda: None},
-            disable_eager_activity_execution=False,
-            worker_level_failure_exception_types=[],
-            patch_activation_callback=None,
-            last_completion_result=Payloads(),
-            last_failure=None,
-        )
-
-    def _info(self) -> workflow.Info:
-        return workflow.Info(
-            attempt=1,
-            continued_run_id=None,
-            cron_schedule=None,
-            execution_timeout=None,
-            first_execution_run_id="run",
-            headers={},
-            namespace="default",
-            original_execution_run_id="run",
-            parent=None,
-            root=None,
-            priority=Priority.default,
-            raw_memo={},
-            retry_policy=None,
-            run_id="run",
-            run_timeout=None,
-            search_attributes={},
-            start_time=self.now,
-            task_queue=TaskQueue.CORE.value,
-            task_timeout=timedelta(seconds=10),
-            typed_search_attributes=self.attributes,
-            workflow_id=self.workflow_id,
-            workflow_start_time=self.now,
-            workflow_type=workflow._Definition.must_from_class(self.cls).name or "",
-        )
-
     def _error(self, failure: Failure) -> BaseException:
         return data_converter().failure_converter.from_failure(failure, self._converter())
 
     def _payload(self, value: Any) -> Payload:
-        return self._converter().to_payload(value)
+        found: Payload = self._converter().to_payload(value)
+        return found
 
     def _converter(self) -> Any:
         return data_converter().payload_converter

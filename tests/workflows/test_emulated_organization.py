@@ -69,7 +69,8 @@ async def finish(client: Client, connection: Connection) -> BackfillOutcome:
     onboarded = await handle.result()
     assert onboarded.phase is OnboardingPhase.CONNECTED
     backfill = client.get_workflow_handle(onboarded.backfill_id, result_type=BackfillOutcome)
-    return await backfill.result()
+    outcome: BackfillOutcome = await backfill.result()
+    return outcome
 
 
 @pytest.mark.slow

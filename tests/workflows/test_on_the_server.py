@@ -135,6 +135,7 @@ async def test_a_scheduled_sync_goes_on_from_the_watermarks(
         stored = await integration.get_connection(tx, connection.connection_id)
     assert [run.state for run in runs] == [RunState.COMPLETED] * 2
     (logs,) = [step for step in steps if "logs" in step.source]
+    assert runs[1].window_end is not None
     assert logs.window_start == runs[1].window_end - timedelta(hours=2)
     assert logs.window_end == runs[0].window_end
     assert stored.last_synced_at is not None

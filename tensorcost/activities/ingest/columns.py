@@ -103,7 +103,9 @@ def _split_request_ids(
 
 def _uuid_bytes(text: str) -> bytes | None:
     """The bytes of a lower-case UUID in its canonical form, else None: the text must come back."""
-    if len(text) != _UUID_TEXT or text[8] != "-" or text[23] != "-" or text != text.lower():
+    if len(text) != _UUID_TEXT or text != text.lower():
+        return None
+    if not text[8] == text[13] == text[18] == text[23] == "-":
         return None
     try:
         raw = bytes.fromhex(text.replace("-", ""))

@@ -47,6 +47,7 @@ def router(connections: IntegrationService, history: IntegrationHistory) -> APIR
     _steering(routes, connections)
     _artefacts(routes, connections)
     _history(routes, history)
+    _outcomes(routes, history)
     _runs(routes, history)
     return routes
 
@@ -196,6 +197,8 @@ def _history(routes: APIRouter, history: IntegrationHistory) -> None:
             next_cursor=next_cursor(rows, page, lambda row: (str(row.finding_id),)),
         )
 
+
+def _outcomes(routes: APIRouter, history: IntegrationHistory) -> None:
     @routes.get("/connections/{connection_id}/accounts", response_model=Envelope[list[AccountOut]])
     @serves(IntegrationHistory.accounts)
     async def list_accounts(caller: Caller, connection_id: UUID) -> Bytes:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import strawberry
 
+from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.ids import UserId
 from tensorcost.graphql.context import GraphqlInfo
 from tensorcost.graphql.flags.types import FeatureFlag
@@ -29,9 +30,12 @@ class FlagMutations:
         self,
         info: GraphqlInfo,
         key: str,
-        enabled: bool | None,
+        enabled: bool | None = strawberry.UNSET,
         member_id: strawberry.ID | None = None,
     ) -> OverrideFeatureFlagResult:
+        if enabled is strawberry.UNSET:
+            # A nullable argument may be left out, but null means something here.
+            raise ValidationFailed("give 'enabled': true, false or null", field="enabled")
         context = info.context
         user_id = (
             None if member_id is None else UserId(uuid_in(member_id, MEMBER, field="memberId"))

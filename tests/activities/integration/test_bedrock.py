@@ -22,6 +22,7 @@ from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.plan import Site, WorkItem
 from tensorcost.domain.integration.states import ConnectionMode, Coverage, SourceKind
 from tensorcost.domain.spend.limits import TimeBounds
+from tensorcost.domain.spend.parsed import ParsedSpend
 from tests.providers.aws.world import (
     ACQUIRED,
     CLOSED,
@@ -86,6 +87,11 @@ def job(
 def rows(chunk: Chunk) -> int:
     assert isinstance(chunk, ObjectChunk | WindowChunk | MetricsChunk)
     return sum(len(parsed) for parsed in chunk.spend())
+
+
+def object_rows(chunk: Chunk) -> list[ParsedSpend]:
+    assert isinstance(chunk, ObjectChunk)
+    return list(chunk.spend())
 
 
 def read_all(aws: SimControl, wanted: ReadJob) -> int:
@@ -252,6 +258,25 @@ def test_throttling_while_reading_is_retried(aws: SimControl) -> None:
         read_all(aws, job(LOGS))
     assert caught.value.retry_after is not None
     assert caught.value.finding is None
+
+
+@pytest.mark.parametrize("preset", ["object_vanished", "object_replaced"])
+def test_an_object_that_changes_under_us_is_read_again_later(aws: SimControl, preset: str) -> None:
+    aws.preset(preset, times=1)
+    with pytest.raises(ConnectorError) as caught:
+        read_all(aws, job(LOGS))
+    assert caught.value.retry_after is not None
+    assert read_all(aws, job(LOGS)) == 4
+
+
+@pytest.mark.parametrize("preset", ["truncated_gzip", "invalid_gzip"])
+def test_a_damaged_object_is_quarantined_and_the_rest_goes_on(aws: SimControl, preset: str) -> None:
+    aws.preset(preset, times=1)
+    chunks = list(connector(aws).read(job(LOGS)))
+    parsed = [batch for chunk in chunks for batch in object_rows(chunk)]
+    rejects = [reject for batch in parsed for reject in batch.rejects]
+    assert [reject.file.rpartition("_")[2] for reject in rejects] == ["cc.json.gz"]
+    assert sum(len(batch) for batch in parsed) == 3
 
 
 def test_reading_never_writes(aws: SimControl) -> None:

@@ -24,6 +24,7 @@ from tensorcost.domain.integration.contracts import ConnectionKey, Failure, Tall
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import Finding, NewFinding, Severity
 from tensorcost.domain.integration.contracts_steps import ItemOrder, ItemOutcome
+from tensorcost.domain.integration.progress_records import SyncStep
 from tensorcost.domain.integration.states import StepState
 from tensorcost.storage import outbox, sync_history, sync_steps
 from tensorcost.storage.audit import AuditFilter, list_entries
@@ -93,7 +94,7 @@ class Bench:
         self.beats.append(details)
         self.beaten.set()
 
-    async def step(self) -> sync_history.SyncStep:
+    async def step(self) -> SyncStep:
         async with self.db.tenant(self.connection.tenant_id) as tx:
             (step,) = await sync_history.list_steps(tx, self.order.run_id, limit=10)
             return step

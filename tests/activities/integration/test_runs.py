@@ -22,6 +22,7 @@ from tensorcost.domain.integration.contracts_steps import (
     PlanRequest,
 )
 from tensorcost.domain.integration.plan import Site
+from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import RunKind, RunState, SourceKind, StepState
 from tensorcost.storage import integration, integration_sites, outbox, sync_history
 from tensorcost.storage.session import Database
@@ -81,7 +82,7 @@ class Bench:
         async with self.db.tenant(self.connection.tenant_id) as tx:
             return [event.type for event in await outbox.events_after(tx, 0, limit=100)]
 
-    async def run(self, run_id: UUID) -> sync_history.SyncRun:
+    async def run(self, run_id: UUID) -> SyncRun:
         async with self.db.tenant(self.connection.tenant_id) as tx:
             return await sync_history.get_run(tx, run_id)
 

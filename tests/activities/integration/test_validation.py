@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -231,7 +232,7 @@ async def test_success_with_no_events_is_explained(
             at = NOW - timedelta(days=1)
             add_row(parsed, f"row-{grain}", at, dimension(), requests=requests, request_id=None)
         origin = Origin(str(key.connection_id), key.connection_id)
-        await ingest.load_window(key.tenant_id, origin, "test", lambda rows=parsed: [rows])
+        await ingest.load_window(key.tenant_id, origin, "test", partial(list, [parsed]))
     request = SilenceRequest(
         connection=key,
         run_id=bench.run_id,

@@ -39,7 +39,8 @@ def test_a_setting_that_cannot_be_is_refused(fields: dict[str, Any]) -> None:
     ],
 )
 def test_settings_of_004_are_taken(fields: dict[str, Any]) -> None:
-    assert ConnectionSettings.model_validate(fields)
+    taken = ConnectionSettings.model_validate(fields)
+    assert taken.model_dump(include=set(fields)) == fields
 
 
 @pytest.mark.parametrize(
