@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from demo.story import compare, connecting, questions, tenancy
-from demo.story.api import Session, SignIn, open_session
+from demo.story.api import Json, Session, SignIn, open_session
 from demo.story.board import Board, StageFailed
 from demo.story.commands import TENSORCOST, tensorcost_json
 from demo.story.crew import Crew, Role
@@ -17,6 +18,7 @@ from demo.story.settings import Options, cloud_env, product_env
 from demo.story.worlds import prepare_world
 from demo.world.spec import World
 from tensorcost.runtime.embedded.ports import free_ports
+from tensorcost.runtime.home import Home
 from tensorcost.runtime.local import Addresses, servers
 from tensorcost.runtime.settings import Settings
 
@@ -60,23 +62,28 @@ class Story:
             ("REST docs", f"{where.url}/docs"),
             ("Temporal UI", self._addresses.temporal_ui),
             ("sign in", f"{who.email} / {who.password} / tenant {who.tenant} (fake, local)"),
-            ("token", f"for both, 15 minutes: Bearer {where.token}"),
+            ("token", f"Bearer {where.token}"),
+            ("", "for explorer and docs, 15 minutes; the Temporal UI needs none"),
             ("another token", another_token(where)),
         ):
             self._board.note(f"{name:<17} {text}")
-        await asyncio.Event().wait()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._board.note("stopping everything", "dim")
 
     async def _servers(self) -> Addresses:
         with self._board.stage("servers", "starting servers") as stage:
             settings = Settings(home=self._options.home)
             addresses = await self._stack.enter_async_context(servers(settings, stage.say))
+            refuse_company(self._options.home)
             self._stack.push_async_callback(self._crew.stop)
             stage.detail = "PostgreSQL 18, Valkey, Temporal"
             return addresses
 
     async def _world(self) -> World:
         with self._board.stage("world", "building Northwind Robotics") as stage:
-            return await prepare_world(self._options, stage)
+            return await prepare_world(self._options, stage, connected=self._memory.connected)
 
     async def _cloud(self, world: World) -> str:
         with self._board.stage("cloud", "starting the emulated AWS") as stage:
@@ -128,6 +135,7 @@ class Story:
             connection = await connecting.ensure_connection(session, world, self._board, stage)
         with self._board.stage("validate", "validating") as stage:
             await connecting.ensure_valid(session, connection, stage)
+            self._memory.note_connected()
             where = f"{connecting.CONNECTIONS}/{connection['id']}"
             found.connection = await session.get(where)
             found.accounts = await session.get(f"{where}/accounts")
@@ -145,7 +153,7 @@ class Story:
             months = [s for s in steps if s["source"] == _BILL and s["rows_accepted"]]
             if not found.rows["bill"]:
                 raise StageFailed("no bill line was read")
-            stage.detail = f"{found.rows['bill']:,} lines of {len(months)} billing periods"
+            stage.detail = f"{found.rows['bill']:,} lines, {len(months)} billing period(s)"
 
     async def _answers(self, world: World) -> None:
         with self._board.stage("answers", "where did the money go?") as stage:
@@ -158,13 +166,29 @@ class Story:
     async def _findings(self, world: World) -> None:
         with self._board.stage("findings", "reading findings") as stage:
             where = f"{connecting.CONNECTIONS}/{self._found.connection['id']}"
-            self._found.open = await self._session.all(f"{where}/findings", state="open")
+            found = await self._session.all(f"{where}/findings", state="open")
+            self._found.open = sorted(found, key=_urgency)
             stage.detail = compare.check_findings(self._found.open, world)
+
+
+def _urgency(finding: Json) -> tuple[int, str, str]:
+    worst = ("error", "warning", "info").index(finding["severity"])
+    return worst, finding["code"], finding["subject"]
 
 
 def _worker(queue: str, port: int, env: dict[str, str]) -> Role:
     argv = (TENSORCOST, "worker", queue, "--probe-port", str(port))
     return Role(f"worker {queue}", argv, env, f"http://127.0.0.1:{port}/readyz")
+
+
+def refuse_company(home: Path) -> None:
+    """StageFailed when the servers of ``home`` are another process's: they would go with it."""
+    running = Home(home).running()
+    if running is not None and running["pid"] != os.getpid():
+        raise StageFailed(
+            f"{home} is in use by process {running['pid']}: look at what it shows, or give"
+            " another --home"
+        )
 
 
 def another_token(session: Session) -> str:

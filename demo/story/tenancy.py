@@ -17,7 +17,7 @@ PASSWORD = "northwind-demo-only"
 
 
 class Memory:
-    """What a home must remember between runs: how to sign in before the password is changed."""
+    """What a home must remember between runs: how to sign in, and whether all is connected."""
 
     def __init__(self, home: Path) -> None:
         self._file = home / "tenant.json"
@@ -34,6 +34,14 @@ class Memory:
         with os.fdopen(descriptor, "w") as file:
             json.dump(told, file)
         draft.replace(self._file)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the backfill of this home's world has begun."""
+        return self.read().get("connected") == "yes"
+
+    def note_connected(self) -> None:
+        self.write(self.read() | {"connected": "yes"})
 
 
 async def ensure_tenant(memory: Memory, env: Mapping[str, str], stage: Stage) -> SignIn:

@@ -8,32 +8,41 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 from demo.story.board import Stage, StageFailed
-from demo.story.settings import Options
+from demo.story.settings import DAYS, Options
 from demo.world.build import build_world
 from demo.world.spec import NotAWorld, World, WorldSpec, read_world
+from tensorcost.domain.integration.plan import backfill_window
 
 
 class _Stopped(Exception):
     """The demo was interrupted while it built."""
 
 
-async def prepare_world(options: Options, stage: Stage) -> World:
-    """The world in ``home/world``, ending at the first run's last full hour."""
-    try:
-        world = read_world(options.world)
-    except NotAWorld:
-        # A folder without facts is a build that was interrupted.
-        shutil.rmtree(options.world, ignore_errors=True)
-        world = await _build(options, stage)
-        stage.detail = f"built {_told(world)}"
-    else:
-        _check(options, world)
+async def prepare_world(options: Options, stage: Stage, *, connected: bool) -> World:
+    """The world in ``home/world``, ending at the last full hour of the run that connected it.
+
+    Before anything is ``connected``, a world of another size is built anew, and one that begins
+    before the days which a backfill of today reads.
+    """
+    now = datetime.now(UTC)
+    world = _known(options)
+    if world is not None and connected and not _fits(options, world):
+        raise StageFailed(
+            f"{options.home} holds {_told(world)}: ask for that size, give another --home, or"
+            " remove it (make clean)"
+        )
+    if world is not None and (connected or (_fits(options, world) and _in_reach(world, now))):
         stage.detail = f"found again {_told(world)}"
+        return world
+    # Also a folder without facts, which is a build that was interrupted.
+    shutil.rmtree(options.world, ignore_errors=True)
+    world = await _build(options, stage, now)
+    stage.detail = f"built {_told(world)}"
     return world
 
 
-async def _build(options: Options, stage: Stage) -> World:
-    spec = WorldSpec.until(datetime.now(UTC), days=options.days, requests=options.requests)
+async def _build(options: Options, stage: Stage, now: datetime) -> World:
+    spec = WorldSpec.until(now, days=options.days, requests=options.requests)
     stopped = threading.Event()
 
     def progress(done: int, total: int) -> None:
@@ -47,13 +56,20 @@ async def _build(options: Options, stage: Stage) -> World:
         stopped.set()
 
 
-def _check(options: Options, world: World) -> None:
+def _known(options: Options) -> World | None:
+    try:
+        return read_world(options.world)
+    except NotAWorld:
+        return None
+
+
+def _fits(options: Options, world: World) -> bool:
     days = (world.end - world.start) // timedelta(days=1)
-    if (world.requests, days) != (options.requests, options.days):
-        raise StageFailed(
-            f"{options.home} holds a world of {world.requests:,} calls over {days} days: give"
-            " these numbers, another --home, or remove it (make clean)"
-        )
+    return (world.requests, days) == (options.requests, options.days)
+
+
+def _in_reach(world: World, now: datetime) -> bool:
+    return backfill_window(now, DAYS).start <= world.start
 
 
 def _told(world: World) -> str:

@@ -124,6 +124,8 @@ async def test_no_prompt_and_no_secret_stays_anywhere(home: Path, second: Told) 
         json.loads((home / "tenant.json").read_text())["password"],
         *json.loads((home / "secrets.json").read_text()).values(),
     ]
+    calls = [canary["request_id"] for canary in key["canaries"]]
+    assert await tables_with(home, calls)  # the calls themselves are there
     assert await tables_with(home, [*prompts, *secrets]) == []
     assert files_with(kept_files(home), [*prompts, *secrets]) == []
 
@@ -167,7 +169,7 @@ def test_a_stage_that_fails_is_named_with_its_logs_and_nothing_keeps_running(
     assert told.code == 1
     assert told.value["ok"] is False
     assert [stage["ok"] for stage in told.value["stages"]] == [True, False]
-    assert "3,000 calls over 8 days" in told.stage("world")["detail"]
+    assert "holds 3,000 calls" in told.stage("world")["detail"]
     assert f"logs: {home / 'logs'}" in told.talk
     assert processes_of(home) == []
 

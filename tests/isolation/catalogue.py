@@ -98,7 +98,9 @@ class Catalogue:
     async def foreign_keys(self, table: str) -> list[ForeignKey]:
         rows = await self.connection.fetch(_FOREIGN_KEYS, table)
         return [
-            ForeignKey(row["name"], row["parent"], dict(zip(row["own"], row["theirs"], strict=True)))
+            ForeignKey(
+                row["name"], row["parent"], dict(zip(row["own"], row["theirs"], strict=True))
+            )
             for row in rows
         ]
 

@@ -27,14 +27,3 @@ async def street(database: Database, temporal_server: TemporalAddress) -> AsyncI
         ours = await settle(api, database, "quartz-near")
         theirs = await settle(api, database, "zircon-far")
         yield Street(api, database, ours, theirs)
-
-
-@pytest.fixture(scope="module", autouse=True)
-async def hole(street):
-    import asyncpg
-    c = await asyncpg.connect(street.database.superuser_url)
-    await c.execute("DROP POLICY tenant_fence ON app.finding; DROP POLICY tenant_isolation ON app.finding; CREATE POLICY x ON app.finding USING (true)")
-    await c.execute("DROP POLICY tenant_fence ON app.event_outbox; DROP POLICY tenant_isolation ON app.event_outbox; CREATE POLICY x ON app.event_outbox USING (true)")
-    await c.execute("DROP POLICY tenant_fence ON ai.spend_daily; DROP POLICY tenant_isolation ON ai.spend_daily; CREATE POLICY x ON ai.spend_daily USING (true)")
-    await c.execute("DROP POLICY tenant_fence ON app.audit_entry; DROP POLICY tenant_isolation ON app.audit_entry; CREATE POLICY x ON app.audit_entry USING (true)")
-    await c.close()

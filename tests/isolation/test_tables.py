@@ -162,9 +162,7 @@ async def test_an_own_row_cannot_be_given_to_another_tenant(
 ) -> None:
     for table in tables:
         statement = f"UPDATE {table.name} SET tenant_id = $1 WHERE tenant_id = $2"
-        touched = await serving.touched(
-            street.ours.id, statement, street.theirs.id, street.ours.id
-        )
+        touched = await serving.touched(street.ours.id, statement, street.theirs.id, street.ours.id)
         assert touched is None, table.name
 
 
@@ -177,9 +175,7 @@ async def test_writing_without_a_where_touches_own_rows_alone(
         if table.is_partition or not columns:
             continue
         name = columns[-1].name
-        touched = await serving.touched(
-            street.ours.id, f"UPDATE {table.name} SET {name} = {name}"
-        )
+        touched = await serving.touched(street.ours.id, f"UPDATE {table.name} SET {name} = {name}")
         assert touched == await catalogue.count(table.name, street.ours.id), table.name
         changed += 1
     assert changed > 10

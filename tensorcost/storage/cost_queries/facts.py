@@ -27,7 +27,7 @@ from tensorcost.storage.cost_queries.sources import (
     deliveries,
     finer_cells,
     requested_cells,
-    rollup_rows,
+    summed_rows,
 )
 from tensorcost.storage.session import TenantTx
 
@@ -39,7 +39,7 @@ _USAGE: Final = """
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
     {actor_join}
     LEFT JOIN ({requested}) f ON s.grain = 2 AND f.day = s.day AND f.cell_id = d.cell_id
-    WHERE true{only_actor}{only_dimension}
+    WHERE true{only_dimension}
     GROUP BY {positions}
 """
 _ACTOR_JOIN: Final = "LEFT JOIN ai.actor a ON a.tenant_id = :tenant AND a.actor_id = s.actor_id"
@@ -109,8 +109,12 @@ def statement(query: CostQuery, params: dict[str, Any]) -> str:
         requested=requested_cells(query),
         bucket=_BUCKETS[query.step],
         sums=SUMS,
-        rows=rollup_rows(query, params),
-        only_actor=actor_filter("s", query.filter, params),
+        rows=summed_rows(
+            query,
+            params,
+            by_actor=grouping.by_actor,
+            where=actor_filter("s", query.filter, params),
+        ),
         keys=grouping.usage_keys,
         actor_join=_ACTOR_JOIN if grouping.joins_actor else "",
         only_dimension=only_dimension,

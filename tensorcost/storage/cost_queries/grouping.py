@@ -61,6 +61,8 @@ class Grouping:
     usage_keys: str
     bill_keys: str
     joins_actor: bool
+    by_actor: bool
+    """Whether a key depends on the actor, joined or not."""
 
 
 def grouping_of(query: CostQuery) -> Grouping:
@@ -69,6 +71,7 @@ def grouping_of(query: CostQuery) -> Grouping:
         usage_keys=_keys(_GROUP_COLUMNS, query.group_by),
         bill_keys=_keys(_BILL_COLUMNS, query.group_by),
         joins_actor=any(group in ACTORS for group in query.group_by),
+        by_actor=any(group in ACTORS or group is GroupBy.WORKLOAD for group in query.group_by),
     )
 
 

@@ -70,6 +70,23 @@ def rollup_rows(query: CostQuery, params: dict[str, Any]) -> str:
     return " UNION ALL ".join(parts)
 
 
+def summed_rows(query: CostQuery, params: dict[str, Any], *, by_actor: bool, where: str) -> str:
+    """The rows that ``where`` keeps, summed before anything is joined to them.
+
+    A join of every day's row costs more than all of its sums. Days stay apart only where the
+    series or the choice of grain needs them, actors where ``by_actor``.
+    """
+    day = "s.day" if query.step is not None else "CASE WHEN s.grain = 2 THEN s.day END"
+    keys = [f"{day} AS day", "s.hour", "s.dim_id", "s.grain"]
+    if by_actor:
+        keys.append("s.actor_id")
+    positions = ", ".join(str(n + 1) for n in range(len(keys)))
+    return (
+        f"SELECT {', '.join(keys)}, {SUMS} FROM ({rollup_rows(query, params)}) s "
+        f"WHERE true{where} GROUP BY {positions}"
+    )
+
+
 def requested_cells(query: CostQuery) -> str:
     """SELECT of (day, cell_id), one row a cell that holds a row of request grain."""
     return _cells(query).format(grains="= 1")

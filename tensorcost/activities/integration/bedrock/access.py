@@ -45,8 +45,6 @@ class BedrockAccess:
         """The failure as the activities know it: its code, and when to try again."""
         finding = self.finding(error, probe, connection)
         delay = error.retry_after or RETRY_AFTER.get(error.kind)
-        if error.failure.code in _VANISHED:  # listed, and gone since: the next list leaves it out
-            delay = RETRY_AFTER[ErrorKind.SERVER]
         told = finding if delay is None else None
         return ConnectorError(finding.code, error.failure.message, retry_after=delay, finding=told)
 
@@ -64,9 +62,6 @@ def with_bucket(connection: Connection, bucket: str) -> Connection:
     """The connection as if it named the bill's bucket that was found, so that findings do."""
     settings = connection.settings.model_copy(update={"cur_bucket": bucket})
     return connection.model_copy(update={"settings": settings})
-
-
-_VANISHED: Final = frozenset({"NoSuchKey"})
 
 
 def is_refusal(error: ProviderError) -> bool:
