@@ -20,6 +20,7 @@ app.command("migrate")(database.migrate)
 app.command("up")(serve.up)
 app.command("api")(serve.api)
 app.command("worker")(serve.worker)
+app.command("codec")(serve.codec)
 app.command("schema")(schema.schema)
 app.command("doctor")(doctor.doctor)
 

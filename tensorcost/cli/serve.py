@@ -48,6 +48,13 @@ def up() -> None:
     run(serve_all(Settings(), say))
 
 
+def codec() -> None:
+    """Serve decrypted payloads to a signed-in operator's Temporal UI."""
+    from tensorcost.runtime.codec import serve_codec
+
+    run(serve_codec(Settings()))
+
+
 async def _api(host: str | None, port: int | None) -> None:
     from tensorcost.runtime.local import servers
     from tensorcost.runtime.processes import serve_api

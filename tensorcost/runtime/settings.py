@@ -35,6 +35,9 @@ class TemporalSettings(BaseModel):
     """Key id to base64 key of 32 bytes; empty leaves payloads readable."""
     encryption_key_id: str = ""
     """The key that new payloads are sealed with; the others only open old ones."""
+    codec_token: SecretStr = SecretStr("")
+    """What an operator's Temporal UI sends to ``tensorcost codec``."""
+    codec_port: int = 8082
 
 
 class AwsEndpoints(BaseModel):

@@ -6,6 +6,7 @@ that say what to add.
 
 import re
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -90,7 +91,7 @@ def _value(table: str, column: Column, allowed: dict[str, str], marker: str) -> 
         return VALUES[table, column.name]
     if column.name in allowed:
         return allowed[column.name]
-    makers = {
+    makers: dict[str, Callable[[], Any]] = {
         "uuid": lambda: str(uuid4()),
         "text": lambda: f"{marker}-{column.name}",
         "timestamptz": lambda: datetime.now(UTC).isoformat(),

@@ -132,7 +132,8 @@ def operations(
 
 def root_fields(schema: GraphQLSchema, kind: str) -> Mapping[str, GraphQLField]:
     root: GraphQLObjectType = getattr(schema, f"{kind}_type")
-    return root.fields
+    fields: Mapping[str, GraphQLField] = root.fields
+    return fields
 
 
 def selections(schema: GraphQLSchema, field: GraphQLField) -> Sequence[str]:
@@ -149,8 +150,8 @@ def selections(schema: GraphQLSchema, field: GraphQLField) -> Sequence[str]:
 
 def _all_of(kind: Any, depth: int) -> str:
     if isinstance(kind, GraphQLUnionType):
-        parts = (f"... on {one.name} {_all_of(one, depth - 1)}" for one in kind.types)
-        return "{ __typename " + " ".join(parts) + " }"
+        members = (f"... on {one.name} {_all_of(one, depth - 1)}" for one in kind.types)
+        return "{ __typename " + " ".join(members) + " }"
     parts = ["__typename"]
     for name, field in kind.fields.items():
         inner = get_named_type(field.type)

@@ -1,8 +1,6 @@
 """A tenant with something of its own everywhere, put there through the product where it can be."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -104,14 +102,6 @@ async def settle(api: ServedApi, database: databases.Database, marker: str) -> H
         )
         await fill_the_rest(catalogue, household.id, marker)
     return household
-
-
-@asynccontextmanager
-async def settled(
-    api: ServedApi, database: databases.Database, *markers: str
-) -> AsyncIterator[list[Household]]:
-    """Several tenants side by side."""
-    yield [await settle(api, database, marker) for marker in markers]
 
 
 async def _asked(client: httpx2.AsyncClient, method: str, path: str, **request: Any) -> Any:
