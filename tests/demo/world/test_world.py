@@ -55,7 +55,7 @@ def test_date_ends_after_its_last_hour_and_time_at_its_last_full_hour() -> None:
     assert by_date.end == datetime(2026, 11, 21, tzinfo=UTC)
     assert by_time.end == datetime(2026, 11, 20, 14, tzinfo=UTC)
     with pytest.raises(ValueError, match="aware"):
-        WorldSpec.until(datetime(2026, 11, 20, 14))  # noqa: DTZ001
+        WorldSpec.until(datetime(2026, 11, 20, 14))
 
 
 @pytest.mark.parametrize("name", ["organization", "single"])

@@ -29,9 +29,9 @@ def test_an_empty_validity_is_refused() -> None:
 
 def test_a_naive_time_is_refused() -> None:
     with pytest.raises(ValueError, match="aware UTC"):
-        price("3", start=datetime(2026, 1, 1))  # noqa: DTZ001
+        price("3", start=datetime(2026, 1, 1))
     with pytest.raises(ValueError, match="aware UTC"):
-        price("3", end=datetime(2027, 1, 1))  # noqa: DTZ001
+        price("3", end=datetime(2027, 1, 1))
 
 
 def test_a_price_without_a_version_has_no_provenance_and_is_refused() -> None:

@@ -215,7 +215,7 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
             "BilledCost": pa.array([Decimal("1.50"), Decimal("0.25")], pa.decimal128(38, 18)),
             "EffectiveCost": pa.array([1.5, None], pa.float64()),
             "BillingCurrency": ["USD", "USD"],
-            "BillingPeriodStart": pa.array([datetime(2026, 10, 1)] * 2, pa.timestamp("us")),  # noqa: DTZ001
+            "BillingPeriodStart": pa.array([datetime(2026, 10, 1)] * 2, pa.timestamp("us")),
             "ChargeCategory": ["Usage", "Tax"],
             "ChargePeriodStart": pa.array([at, at], pa.timestamp("ms", tz="UTC")),
             "ServiceName": ["Amazon Bedrock", "Tax"],
