@@ -71,6 +71,8 @@ def cloud_env(world: World, endpoint: str) -> dict[str, str]:
         "TENSORCOST_AWS__ACCESS_KEY_ID": world.backend_access_key,
         "TENSORCOST_AWS__SECRET_ACCESS_KEY": world.backend_secret_key,
         "TENSORCOST_AWS__BACKEND_ACCOUNT_ID": world.backend_account,
+        # The story's stack stands already, with the ExternalId that its wizard showed.
+        "TENSORCOST_AWS__CHOSEN_EXTERNAL_IDS": "true",
     }
 
 

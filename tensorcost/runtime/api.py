@@ -94,7 +94,13 @@ def _application(
     costs, spend, prices = CostService(db, clock), SpendService(db, clock), PriceService(db, clock)
     push = PushService(SpendIngest(db, PriceBooks(db)), clock)
     processes = IntegrationProcesses(Processes(parts.temporal))
-    connections = IntegrationService(db, processes, parts.artefacts, clock)
+    connections = IntegrationService(
+        db,
+        processes,
+        parts.artefacts,
+        clock,
+        chosen_external_ids=parts.settings.aws.chosen_external_ids,
+    )
     history = IntegrationHistory(db, processes)
     origins = frozenset(http.cors_origins)
     face = graphql.build(

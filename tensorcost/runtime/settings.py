@@ -55,6 +55,8 @@ class AwsEndpoints(BaseModel):
     backend_account_id: str = "000000000000"
     template_url: str = PUBLIC_TEMPLATE_URL
     """S3 address of the published CloudFormation template."""
+    chosen_external_ids: bool = False
+    """Let callers bring an ExternalId, where every tenant is trusted (one company, a demo)."""
     calls_per_second: float = 200.0
     """Most calls a second that one tenant's connections make to AWS, in each process."""
 

@@ -116,11 +116,15 @@ class IntegrationService:
     processes: IntegrationProcesses
     artefacts: Mapping[str, Artefacts]
     clock: Clock
+    chosen_external_ids: bool = False
+    """Whether a caller may bring an ExternalId. It tells one tenant's role from another's: where
+    tenants do not trust each other, nobody may name the id that another's role expects."""
 
     @requires(Scope.INTEGRATION_WRITE)
     async def create(self, principal: Principal, new: NewConnection) -> ConnectionSetup:
         """Store a connection; ValidationFailed for an unknown provider, Conflict for a twin."""
         artefacts = self._artefacts(new.provider)
+        self._refuse_chosen(new.external_id)
         now = self.clock()
         connection = Connection(
             tenant_id=principal.tenant_id,
@@ -198,6 +202,7 @@ class IntegrationService:
         self, principal: Principal, connection_id: UUID, changes: ConnectionChanges
     ) -> Connection:
         """Apply the given fields. A validation under way uses them from its next round on."""
+        self._refuse_chosen(changes.external_id)
         async with self.db.tenant(principal.tenant_id) as tx:
             if not changes.is_empty:
                 await integration.change_connection(tx, connection_id, changes, self.clock())
@@ -218,6 +223,7 @@ class IntegrationService:
 
         ``update_id`` makes a repeated request get the first one's answer.
         """
+        self._refuse_chosen(changes.external_id if changes else None)
         async with self.db.tenant(principal.tenant_id) as tx:
             if changes is not None and not changes.is_empty:
                 await integration.change_connection(tx, connection_id, changes, self.clock())
@@ -237,6 +243,7 @@ class IntegrationService:
         update_id: str | None = None,
     ) -> RunReference:
         """A new attempt after a failed one, with changes that apply only if it is accepted."""
+        self._refuse_chosen(changes.external_id if changes else None)
         connection = await self._noted(principal, connection_id, "connection.retry")
         return await self.processes.retry(
             connection, actor_of(principal), changes, update_id=update_id
@@ -254,6 +261,12 @@ class IntegrationService:
         async with self.db.tenant(principal.tenant_id) as tx:
             connection = await integration.get_connection(tx, connection_id)
         raise Conflict(f"a {connection.provider} connection holds no secret to rotate")
+
+    def _refuse_chosen(self, external_id: str | None) -> None:
+        if external_id and not self.chosen_external_ids:
+            raise ValidationFailed(
+                "the ExternalId is generated here and cannot be chosen", field="external_id"
+            )
 
     async def _noted(self, principal: Principal, connection_id: UUID, action: str) -> Connection:
         async with self.db.tenant(principal.tenant_id) as tx:

@@ -73,6 +73,13 @@ class ConnectionOnboarding:
         self._asked: set[UUID] = set()
         self._outside: asyncio.Task[ProbeVerdict] | asyncio.Task[Discovered] | None = None
         self._backfill_id = ""
+        # Set while a failed attempt is being written down too: whoever reads there that it has
+        # failed may retry at once.
+        self._failed = False
+
+    @property
+    def _may_begin_again(self) -> bool:
+        return self._failed and self._retry is None
 
     @workflow.run
     async def run(self, request: OnboardingInput) -> OnboardingOutcome:
@@ -92,7 +99,7 @@ class ConnectionOnboarding:
     @workflow.update(name=VALIDATE_UPDATE)
     async def validate(self, request: ValidateRequest) -> RunReference:
         """The run of the attempt under way; after a failure, of a new one."""
-        if self._phase is OnboardingPhase.WAITING_FOR_RETRY and self._retry is None:
+        if self._may_begin_again:
             self._retry = RetryRequest(requested_by=request.requested_by)
         return await self._reference()
 
@@ -104,7 +111,7 @@ class ConnectionOnboarding:
 
     @retry.validator
     def _may_retry(self, request: RetryRequest) -> None:
-        if self._phase is not OnboardingPhase.WAITING_FOR_RETRY or self._retry is not None:
+        if not self._may_begin_again:
             raise ApplicationError(
                 f"nothing to retry: the connection is {self._phase.value}",
                 type=Failure.NOT_NOW.value,
@@ -118,8 +125,7 @@ class ConnectionOnboarding:
 
     @cancel.validator
     def _may_cancel(self, request: CancelRequest) -> None:
-        waiting = self._phase is OnboardingPhase.WAITING_FOR_RETRY and self._retry is None
-        if self._cancel is not None or not (waiting or self._phase in _BUSY):
+        if self._cancel is not None or not (self._may_begin_again or self._phase in _BUSY):
             raise ApplicationError(
                 f"nothing to cancel: the connection is {self._phase.value}",
                 type=Failure.NOT_NOW.value,
@@ -128,7 +134,7 @@ class ConnectionOnboarding:
     @workflow.signal(name="retry_now")
     def retry_now(self) -> None:
         """``retry`` for an operator in the Temporal UI; ignored while nothing waits for it."""
-        if self._phase is OnboardingPhase.WAITING_FOR_RETRY and self._retry is None:
+        if self._may_begin_again:
             self._retry = RetryRequest(requested_by=OPERATOR)
 
     @workflow.signal(name="cancel_now")
@@ -148,7 +154,7 @@ class ConnectionOnboarding:
 
     async def _attempt(self, asked: RetryRequest) -> bool:
         """One attempt from its opening to its end; whether the way to work is clear or over."""
-        self._retry = None
+        self._retry, self._failed = None, False
         self._run_id, self._round, self._verdict = workflow.uuid4(), 0, None
         self._enter(OnboardingPhase.VALIDATING)
         await workflow.execute_activity_method(
@@ -173,6 +179,7 @@ class ConnectionOnboarding:
         if verdict.healthy:
             await self._end(OnboardingPhase.CONNECTED, "")
             return True
+        self._failed = True
         await self._finish(OnboardingPhase.FAILED, verdict.headline)
         return False
 
@@ -258,6 +265,7 @@ class ConnectionOnboarding:
         if self._cancel is not None:
             await self._end(OnboardingPhase.CANCELLED, self._cancel.reason)
         elif self._retry is None:
+            self._failed = False
             self._enter(OnboardingPhase.FAILED)
 
     async def _end(self, phase: OnboardingPhase, note: str) -> None:

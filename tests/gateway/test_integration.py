@@ -38,7 +38,9 @@ async def router(
             house.processes, backfill_days=2, interval=timedelta(milliseconds=200)
         )
         yield integration.router(
-            IntegrationService(world.database, processes, artefacts, utc_now),
+            IntegrationService(
+                world.database, processes, artefacts, utc_now, chosen_external_ids=True
+            ),
             IntegrationHistory(world.database, processes),
         )
 

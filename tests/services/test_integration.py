@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -61,7 +62,9 @@ class Desk:
         processes = IntegrationProcesses(
             house.processes, backfill_days=2, interval=timedelta(milliseconds=200)
         )
-        self.connections = IntegrationService(house.db, processes, ARTEFACTS, utc_now)
+        self.connections = IntegrationService(
+            house.db, processes, ARTEFACTS, utc_now, chosen_external_ids=True
+        )
         self.history = IntegrationHistory(house.db, processes)
 
     async def connect(self, **fields: Any) -> ConnectionId:
@@ -145,6 +148,21 @@ async def test_bad_input_names_its_field(fields: dict[str, Any], field: str) -> 
     with pytest.raises(ValidationFailed) as caught:
         NewConnection.parse({"name": "x", "account_id": "111122223333"} | fields)
     assert caught.value.field == field
+
+
+async def test_an_external_id_cannot_be_chosen_where_tenants_do_not_trust_each_other(
+    desk: Desk,
+) -> None:
+    strict = replace(desk.connections, chosen_external_ids=False)
+    chosen = {"name": "Theirs", "account_id": "444455556666", "external_id": "tc-of-a-neighbour"}
+    with pytest.raises(ValidationFailed) as refused:
+        await strict.create(desk.me, NewConnection.parse(chosen))
+    assert refused.value.field == "external_id"
+    connection = await desk.connect()
+    changes = ConnectionChanges(external_id="tc-of-a-neighbour")
+    for use_case in (strict.change, strict.validate, strict.retry):
+        with pytest.raises(ValidationFailed):
+            await use_case(desk.me, connection, changes)
 
 
 async def test_an_unknown_provider_is_bad_input(desk: Desk) -> None:

@@ -78,7 +78,7 @@ class Load:
         for target in targets:
             target.report.batch_ids.append(self._batch_id)
         if accepted:
-            data = {"origin": self._origin.name, "batch": self._batch_id, "accepted": accepted}
+            data = {"origin": self._origin.name, "accepted": accepted}
             self._tx.emit(NewEvent(EventType.COST_UPDATED, data))
 
     async def _copy(self, parts: Sequence[Part]) -> bool:
