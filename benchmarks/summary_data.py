@@ -48,7 +48,7 @@ _EVENTS = """
         FROM range($events) AS r (i)
     ), placed AS (
         SELECT a, b, (a % $dimensions)::int AS dim_no, (a // 1000 % $actors)::int AS actor_no,
-            make_timestamp($start_us + (i * $span_us // $events)::bigint) AS ts,
+            make_timestamp($start_us + (i::hugeint * $span_us // $events)::bigint) AS ts,
             CASE WHEN whose < $first THEN 0 WHEN whose < $second THEN 1
                  ELSE 2 + ((whose - $second) / (1 - $second) * ($tenants - 2))::int % ($tenants - 2)
             END AS tenant_no
