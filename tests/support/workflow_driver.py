@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 from temporalio import activity, workflow
@@ -350,8 +350,7 @@ class WorkflowDriver:
         return data_converter().failure_converter.from_failure(failure, self._converter())
 
     def _payload(self, value: Any) -> Payload:
-        found: Payload = self._converter().to_payload(value)
-        return found
+        return cast("Payload", self._converter().to_payload(value))
 
     def _converter(self) -> Any:
         return data_converter().payload_converter
