@@ -110,4 +110,5 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         amount = f"{row['billed']} {row['currency']}"
         return model, str(row["lines"]), "", "", amount if row["in_scope"] else f"{amount} *"
     tokens = (str(row["input_tokens"]), str(row["output_tokens"]))
-    return model, str(row["requests"]), *tokens, f"{row['cost_usd']} USD"
+    cost = "unpriced" if row["cost_usd"] is None else f"{row['cost_usd']} USD"
+    return model, str(row["requests"]), *tokens, cost

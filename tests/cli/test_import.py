@@ -76,6 +76,7 @@ def test_events_are_priced_counted_and_rejected_with_reasons(
     assert by_model["gpt-4o"]["cost_usd"] == "0.010000000"
     assert by_model["gpt-4o"]["cached_tokens"] == 400
     assert by_model["gpt-4o"]["unpriced_requests"] == 1
+    assert by_model["gpt-unheard"]["cost_usd"] is None, "nothing priced is not an amount of zero"
     reasons = {(m["model_id"], m["reason"]) for m in summary["unpriced"]["models"]}
     assert reasons == {("gpt-unheard", "unknown_model"), ("gpt-4o", "no_price_at_time")}
     assert [row["day"] for row in summary["by_day"]] == ["2026-09-30", "2026-11-03", "2026-11-04"]

@@ -68,11 +68,16 @@ def _spend(rows: Sequence[Row[Any]], key: str) -> list[dict[str, Any]]:
             key: row.key,
             "requests": row.requests,
             **{name: getattr(row, name) for name in _TOKENS},
-            "cost_usd": format_nano(row.cost_nano),
+            # Nothing priced is no amount, not an amount of zero.
+            "cost_usd": None if _nothing_priced(row) else format_nano(row.cost_nano),
             "unpriced_requests": row.unpriced_requests,
         }
         for row in rows
     ]
+
+
+def _nothing_priced(row: Row[Any]) -> bool:
+    return bool(row.requests) and row.unpriced_requests == row.requests
 
 
 def _bill(rows: Sequence[Row[Any]], key: str) -> list[dict[str, Any]]:
