@@ -15,12 +15,12 @@ import pgpq
 import pyarrow as pa
 
 from benchmarks.harness import Servers, make_tenant
+from tensorcost.domain.cost.rollup import MEASURE_NAMES
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.facts import Actor, Dimension, RoutingScope, Source
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.dimensions import ensure_actors, ensure_dimensions
 from tensorcost.storage.spend.partitions import ensure_partitions
-from tensorcost.storage.spend.rollups import MEASURES
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
 DAYS = 30
@@ -73,7 +73,7 @@ _SUMS = {
     "latency_count": "count(*)",
 }
 _KEY = "dim_id, actor_id, 1::smallint AS grain"
-_MEASURES = ", ".join(f"({_SUMS.get(name, '0')})::bigint AS {name}" for name in MEASURES)
+_MEASURES = ", ".join(f"({_SUMS.get(name, '0')})::bigint AS {name}" for name in MEASURE_NAMES)
 _HOURLY = (
     f"SELECT tenant_id, date_trunc('hour', ts) AS hour, {_KEY}, {_MEASURES} FROM event "
     "GROUP BY ALL ORDER BY hour, tenant_id, dim_id"

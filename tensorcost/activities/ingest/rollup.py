@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tensorcost.storage.spend.rollups import MEASURES, HourlyRows
+from tensorcost.domain.cost.rollup import MEASURE_NAMES
+from tensorcost.storage.spend.rollups import HourlyRows
 
 Int64 = NDArray[np.int64]
 
@@ -30,16 +31,16 @@ _MERGE_AFTER: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class HourlySums:
-    """Sums of ``MEASURES``, one column a key, no key twice."""
+    """Sums of ``MEASURE_NAMES``, one column a key, no key twice."""
 
     keys: Int64
     """(4, n): hours since the epoch, dimension, actor, grain."""
     measures: Int64
-    """(13, n), in the order of ``MEASURES``."""
+    """(13, n), in the order of ``MEASURE_NAMES``."""
 
 
 _NOTHING: Final = HourlySums(
-    np.zeros((_KEYS, 0), dtype=np.int64), np.zeros((len(MEASURES), 0), dtype=np.int64)
+    np.zeros((_KEYS, 0), dtype=np.int64), np.zeros((len(MEASURE_NAMES), 0), dtype=np.int64)
 )
 
 

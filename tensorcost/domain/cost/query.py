@@ -3,13 +3,11 @@
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final
 
 from tensorcost.domain.cost.query_window import Window, WindowRule
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.facts import Source
-
-E = TypeVar("E", bound=StrEnum)
 
 DAILY: Final = WindowRule(default=timedelta(days=30), longest=timedelta(days=400))
 HOURLY: Final = WindowRule(default=timedelta(days=2), longest=timedelta(days=35))
@@ -102,17 +100,6 @@ class CostQuery:
             )
         if self.step is Step.HOUR:
             HOURLY.check(self.window)
-
-
-def parse_choice(text: str, kind: type[E], *, name: str) -> E:
-    """The member of ``kind`` spelled ``text``; ValidationFailed lists what there is."""
-    try:
-        return kind(text)
-    except ValueError:
-        choices = ", ".join(member.value for member in kind)
-        raise ValidationFailed(
-            f"'{name}' must be one of {choices}; got {text[:64]!r}", field=name
-        ) from None
 
 
 def check_rows(limit: int | None, *, default: int = DEFAULT_ROWS, most: int = MAX_ROWS) -> int:

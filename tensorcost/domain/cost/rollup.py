@@ -1,26 +1,6 @@
-"""What a rollup is keyed by and what it sums; storage keeps them under the same names."""
+"""What a rollup sums; storage has a column of each name, in this order."""
 
 from dataclasses import dataclass, fields
-from datetime import datetime
-from enum import StrEnum
-
-from tensorcost.domain.ids import ActorId, DimensionId
-from tensorcost.domain.spend.facts import Grain
-
-
-class RollupGrain(StrEnum):
-    HOUR = "hour"
-    DAY = "day"
-
-
-@dataclass(frozen=True, slots=True)
-class RollupKey:
-    """``bucket`` is the UTC start of the hour or day."""
-
-    bucket: datetime
-    dim_id: DimensionId
-    actor_id: ActorId
-    grain: Grain
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 from typing import Annotated, Final, Self
-from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -104,13 +103,3 @@ class Connection(BaseModel):
         if not self.account_id:
             raise ValueError("a connection has an account")
         return self
-
-
-class RunKey(BaseModel):
-    """A ``sync_run`` row of a tenant's connection."""
-
-    model_config = ConfigDict(frozen=True)
-
-    tenant_id: TenantId
-    connection_id: ConnectionId
-    run_id: UUID

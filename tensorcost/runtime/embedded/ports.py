@@ -25,17 +25,6 @@ def free_port() -> int:
     return free_ports(1)[0]
 
 
-def is_free(port: int) -> bool:
-    """Tell whether a server could listen on ``port`` now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
-
-
 def accepts_connections(port: int, timeout: float = 0.5) -> bool:
     """Tell whether something listens on ``port``."""
     try:

@@ -7,27 +7,13 @@ loads meet the same rows in the same order and cannot deadlock.
 from dataclasses import dataclass
 from typing import Final
 
+from tensorcost.domain.cost.rollup import MEASURE_NAMES
 from tensorcost.storage.session import TenantTx
 
-MEASURES: Final = (
-    "requests",
-    "input_tokens",
-    "cached_tokens",
-    "cache_write_5m_tokens",
-    "cache_write_1h_tokens",
-    "output_tokens",
-    "quantity_micro",
-    "cost_nano",
-    "unpriced_requests",
-    "unpriced_tokens",
-    "error_requests",
-    "latency_ms_sum",
-    "latency_count",
-)
-_NAMES: Final = ", ".join(MEASURES)
-_ARRAYS: Final = ", ".join(f"${n + 7}::bigint[]" for n in range(len(MEASURES)))
-_SUMS: Final = ", ".join(f"sum({name})::bigint AS {name}" for name in MEASURES)
-_ADDED: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in MEASURES)
+_NAMES: Final = ", ".join(MEASURE_NAMES)
+_ARRAYS: Final = ", ".join(f"${n + 7}::bigint[]" for n in range(len(MEASURE_NAMES)))
+_SUMS: Final = ", ".join(f"sum({name})::bigint AS {name}" for name in MEASURE_NAMES)
+_ADDED: Final = ", ".join(f"{name} = r.{name} + excluded.{name}" for name in MEASURE_NAMES)
 
 
 def _upsert(table: str, period: str, rows: str) -> str:
@@ -72,7 +58,7 @@ class HourlyRows:
     actor_id: list[int]
     grain: list[int]
     measures: list[list[int]]
-    """One list a measure, in the order of ``MEASURES``."""
+    """One list a measure, in the order of ``MEASURE_NAMES``."""
 
 
 async def add_rollups(tx: TenantTx, batch_id: int, rows: HourlyRows) -> None:
