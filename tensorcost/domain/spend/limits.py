@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 EARLIEST: Final = datetime(2015, 1, 1, tzinfo=UTC)
 FUTURE_SLACK: Final = timedelta(hours=24)
 MAX_TOKENS_PER_REQUEST: Final = 100_000_000
@@ -61,7 +63,7 @@ class TimeBounds:
 
 def to_us(moment: datetime) -> int:
     """Microseconds since the Unix epoch, exactly."""
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return (moment - _EPOCH) // _MICROSECOND
 
 
 def tokens_problem(counts: tuple[int, ...], *, limit: int = MAX_TOKENS_PER_REQUEST) -> str | None:

@@ -68,46 +68,45 @@ class Labels(NamedTuple):
 NO_LABELS: Final = Labels((UNKNOWN,) * len(Label))
 _IGNORED: Final = -1
 _TAG: Final = len(Label)
-_MAX_KNOWN_PAIRS: Final = 20_000
+_MAX_KNOWN_KEYS: Final = 20_000
 
 
 class LabelReader:
-    """Reads labels from free key-value pairs, remembering pairs that repeat."""
+    """Reads labels from free key-value pairs, remembering what a key means."""
 
     def __init__(self, rules: AttributionRules) -> None:
         self._rules = rules
-        self._known: dict[tuple[str, str | None], tuple[int, str, str]] = {}
+        self._known: dict[str, tuple[int, str]] = {}
 
     def read(self, pairs: Iterable[tuple[str, str | None]], base: Labels = NO_LABELS) -> Labels:
         """Labels of ``pairs``, completed from ``base``; the first key of a meaning wins."""
-        values = [UNKNOWN] * len(Label)
+        values = [UNKNOWN] * _TAG
         tags: dict[str, str] = {}
         known = self._known
-        for pair in pairs:
-            place, name, text = known.get(pair) or self._learn(pair)
+        for key, value in pairs:
+            place, name = known.get(key) or self._learn(key)
+            if place == _IGNORED or not (text := clean_text(value or "")):
+                continue
             if place == _TAG:
                 tags[name] = text
-            elif place >= 0 and not values[place]:
+            elif not values[place]:
                 values[place] = text
         if base is not NO_LABELS:
             values = [own or other for own, other in zip(values, base.values, strict=True)]
             tags = dict(base.tags) | tags
         return Labels(tuple(values), tuple(sorted(tags.items())) if tags else ())
 
-    def _learn(self, pair: tuple[str, str | None]) -> tuple[int, str, str]:
-        name = pair[0].lower().replace("-", "_")
-        text = clean_text(pair[1] or "")
+    def _learn(self, key: str) -> tuple[int, str]:
+        name = key.lower().replace("-", "_")
         label = self._rules.aliases.get(name)
-        if not text:
-            place = _IGNORED
-        elif label is not None:
+        if label is not None:
             place = int(label)
         else:
             place = _TAG if name in self._rules.free_tags else _IGNORED
-        if len(self._known) >= _MAX_KNOWN_PAIRS:
+        if len(self._known) >= _MAX_KNOWN_KEYS:
             self._known.clear()
-        self._known[pair] = (place, name, text)
-        return place, name, text
+        self._known[key] = place, name
+        return place, name
 
 
 def clean_text(value: str, limit: int = MAX_LABEL_LENGTH) -> str:

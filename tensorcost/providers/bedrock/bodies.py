@@ -7,8 +7,10 @@ the latency and usage that stand beside it. A body of another shape is hashed wh
 are per tenant: equal texts of two tenants hash differently.
 """
 
+from collections.abc import Callable
 from contextlib import suppress
 from hashlib import blake2b
+from struct import Struct
 from typing import Final
 
 import msgspec
@@ -24,56 +26,60 @@ LAST_PREFIXES: Final = 8
 """A conversation grows at its end and shares its beginning: both ends are kept."""
 MAX_LATENCY_MS: Final = 86_400_000
 _NULL: Final = b"null"
-_ONE_BYTE: Final = tuple(bytes((min(code, 255),)) for code in range(512))
+_MAX_PREFIXES: Final = FIRST_PREFIXES + LAST_PREFIXES
+_PACK: Final = tuple(
+    Struct(f"{PREFIX_BYTES - 1}sB" * entries).pack for entries in range(_MAX_PREFIXES + 1)
+)
+"""By number of entries: of each, the digest cut to seven bytes and its size class."""
+_SIZE_CLASS: Final = bytes(range(16)) + b"".join(
+    bytes([code]) * (1 << code // 8 - 1) for code in range(16, 120)
+)
+"""Of sizes up to 128 KiB; AWS logs no larger body."""
+_TABLED_SIZES: Final = len(_SIZE_CLASS)
 _OPEN_OBJECT: Final = 0x7B
 
+NewHash = Callable[[], blake2b]
+"""Gives a hash that holds the tenant's key and nothing else yet."""
 
-class BodyFacts:
+
+def keyed_hash(secret: bytes) -> NewHash:
+    """``content_hash`` in steps, for many texts of one tenant: copying beats keying anew."""
+    return blake2b(digest_size=HASH_BYTES, key=secret).copy
+
+
+class BodyFacts(msgspec.Struct, gc=False):
     """All that survives of a record's bodies."""
 
-    __slots__ = (
-        "cache_write_1h",
-        "latency_ms",
-        "prefix_hashes",
-        "prompt_hash",
-        "response_hash",
-        "service_tier",
-    )
-
-    def __init__(self) -> None:
-        self.prompt_hash: bytes | None = None
-        self.prefix_hashes: bytes | None = None
-        self.response_hash: bytes | None = None
-        self.latency_ms: int | None = None
-        self.cache_write_1h = 0
-        self.service_tier: str | None = None
+    prompt_hash: bytes | None = None
+    prefix_hashes: bytes | None = None
+    response_hash: bytes | None = None
+    latency_ms: int | None = None
+    cache_write_1h: int = 0
+    service_tier: str | None = None
 
 
-def read_request(body: shape.InputBody, secret: bytes, facts: BodyFacts) -> bool:
+def read_request(body: shape.InputBody, new_hash: NewHash, facts: BodyFacts) -> bool:
     """Hash a request body of known shape; False when it has none of the known members."""
-    chunks: list[msgspec.Raw] = []
-    if body.tools is not NO_RAW:
-        chunks.append(body.tools)
-    if body.toolConfig is not NO_RAW:
-        chunks.append(body.toolConfig)
+    chunks = body.messages
+    if not chunks:
+        whole = body.prompt if body.prompt is not NO_RAW else body.inputText
+        if whole is NO_RAW:
+            return False
+        chunks = [whole]
     if body.system is not NO_RAW:
-        chunks.append(body.system)
-    if body.messages:
-        chunks += body.messages
-    elif body.prompt is not NO_RAW:
-        chunks.append(body.prompt)
-    elif body.inputText is not NO_RAW:
-        chunks.append(body.inputText)
-    else:
-        return False
-    _hash_prompt(chunks, secret, facts)
+        chunks.insert(0, body.system)
+    if body.toolConfig is not NO_RAW:
+        chunks.insert(0, body.toolConfig)
+    if body.tools is not NO_RAW:
+        chunks.insert(0, body.tools)
+    _hash_prompt(chunks, new_hash, facts)
     if body.service_tier is not NO_RAW or body.serviceTier is not NO_RAW:
         facts.service_tier = read_tier(body.service_tier) or read_tier(body.serviceTier)
     return True
 
 
 def read_response(
-    body: shape.OutputBody | list[msgspec.Raw], secret: bytes, facts: BodyFacts
+    body: shape.OutputBody | list[msgspec.Raw], new_hash: NewHash, facts: BodyFacts
 ) -> bool:
     """Hash a response body; take latency, cache writes by time to live and service tier.
 
@@ -81,29 +87,30 @@ def read_response(
     """
     if isinstance(body, list):
         _read_events(body, facts)
-        data: bytes | memoryview = b",".join([memoryview(event) for event in body])
+        data: bytes | msgspec.Raw = b",".join([memoryview(event) for event in body])
     else:
         _read_counters(body, facts)
-        said = body.output if body.output is not NO_RAW else _what_was_said(body)
-        if said is NO_RAW:
+        data = body.output if body.output is not NO_RAW else _what_was_said(body)
+        if data is NO_RAW:
             return False
-        data = memoryview(said)
-    facts.response_hash = blake2b(data, digest_size=HASH_BYTES, key=secret).digest()
+    running = new_hash()
+    running.update(data)
+    facts.response_hash = running.digest()
     return True
 
 
 def read_plain_request(raw: msgspec.Raw, secret: bytes, facts: BodyFacts) -> None:
-    """The same for a request body in which no known shape was found."""
-    with suppress(msgspec.DecodeError):
-        if read_request(shape.decode_input_body(raw), secret, facts):
+    """The same for a request body in which no known shape was found, keyed by ``secret``."""
+    with suppress(*shape.UNREADABLE):
+        if read_request(shape.decode_input_body(raw), keyed_hash(secret), facts):
             return
     facts.prompt_hash = _hash_whole(raw, secret)
 
 
 def read_plain_response(raw: msgspec.Raw, secret: bytes, facts: BodyFacts) -> None:
-    """The same for a response body in which no known shape was found."""
-    with suppress(msgspec.DecodeError):
-        if read_response(shape.decode_any_output(raw), secret, facts):
+    """The same for a response body in which no known shape was found, keyed by ``secret``."""
+    with suppress(*shape.UNREADABLE):
+        if read_response(shape.decode_any_output(raw), keyed_hash(secret), facts):
             return
     facts.response_hash = _hash_whole(raw, secret)
 
@@ -132,35 +139,45 @@ def read_tier(raw: msgspec.Raw) -> str | None:
         return None
     try:
         found = shape.decode_tier(raw)
-    except msgspec.DecodeError:
+    except shape.UNREADABLE:
         return None
     return found.type if isinstance(found, shape.TierObject) else found
 
 
-def _hash_prompt(chunks: list[msgspec.Raw], secret: bytes, facts: BodyFacts) -> None:
-    running = blake2b(digest_size=HASH_BYTES, key=secret)
+def _hash_prompt(chunks: list[msgspec.Raw], new_hash: NewHash, facts: BodyFacts) -> None:
+    running = new_hash()
     update, digest = running.update, running.digest
-    size, now, kept = 0, b"", []
-    last_dropped = len(chunks) - LAST_PREFIXES
-    for index, raw in enumerate(chunks):
-        data = memoryview(raw)
-        update(data)
-        size += data.nbytes
-        if index < last_dropped and index >= FIRST_PREFIXES:
-            continue
+    size, now = 0, b""
+    entries: list[bytes | int] = []
+    add = entries.append
+    for chunk in chunks if len(chunks) <= _MAX_PREFIXES else _without_middle(chunks):
+        update(chunk)
+        size += len(chunk)
         now = digest()
-        shift = size.bit_length() - 4
-        kept.append(now[:7])
-        kept.append(_ONE_BYTE[shift * 8 + (size >> shift) if shift > 0 else size])
+        add(now)
+        add(_SIZE_CLASS[size] if size < _TABLED_SIZES else _size_class(size))
     facts.prompt_hash = now
-    facts.prefix_hashes = b"".join(kept)
+    facts.prefix_hashes = _PACK[len(entries) // 2](*entries)
+
+
+def _size_class(size: int) -> int:
+    """``_SIZE_CLASS`` of any size; the table is only faster."""
+    shift = size.bit_length() - 4
+    return shift * 8 + (size >> shift) if shift > 0 else size
+
+
+def _without_middle(chunks: list[msgspec.Raw]) -> list[msgspec.Raw | bytes]:
+    """The same bytes, with only the first and the last boundaries between them."""
+    first_of_last = len(chunks) - LAST_PREFIXES + 1
+    joined = b"".join([memoryview(chunk) for chunk in chunks[FIRST_PREFIXES:first_of_last]])
+    return [*chunks[:FIRST_PREFIXES], joined, *chunks[first_of_last:]]
 
 
 def _read_events(events: list[msgspec.Raw], facts: BodyFacts) -> None:
     """The counters stand at the two ends of a stream; what lies between is text."""
     for event in (*events[:1], *events[1:][-3:]):
         if memoryview(event)[0] == _OPEN_OBJECT:
-            with suppress(msgspec.DecodeError):
+            with suppress(*shape.UNREADABLE):
                 _read_counters(shape.decode_output_body(event), facts)
 
 
@@ -194,7 +211,7 @@ def _latency(milliseconds: float | None) -> int | None:
 def _message_1h(raw: msgspec.Raw) -> int:
     try:
         message = shape.decode_message(raw)
-    except msgspec.DecodeError:
+    except shape.UNREADABLE:
         return 0
     return _written_1h(message.usage) if message else 0
 

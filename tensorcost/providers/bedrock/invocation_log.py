@@ -9,17 +9,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
-from typing import Final, NamedTuple
+from itertools import islice
+from typing import Final, NamedTuple, get_args
 
 import msgspec
 
 from tensorcost.domain.spend.identity import file_row_native_id
-from tensorcost.domain.spend.limits import RejectReason, TimeBounds
+from tensorcost.domain.spend.limits import RejectReason, TimeBounds, to_us
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.providers.bedrock import log_record as shape
 from tensorcost.providers.bedrock.attribution import AttributionRules
 from tensorcost.providers.bedrock.bodies import (
     BodyFacts,
+    keyed_hash,
     read_plain_request,
     read_plain_response,
     read_request,
@@ -30,8 +32,9 @@ from tensorcost.providers.bedrock.log_row import Problem, RowAssembler
 from tensorcost.providers.bedrock.ndjson import Lines, read_lines
 from tensorcost.providers.bedrock.profiles import EMPTY_DIRECTORY, ProfileDirectory
 
-SCHEMA_TYPE: Final = "ModelInvocationLog"
-SCHEMA_VERSIONS: Final = frozenset({"1.0"})
+_GROUP: Final = 16
+_SCHEMA_TYPES: Final = frozenset(get_args(shape.SchemaType))
+_SCHEMA_VERSIONS: Final = frozenset(get_args(shape.SchemaVersion))
 _PERMISSION_NOTE: Final = b"Permissions are correctly set"
 """AWS writes this line once, when logging is switched on. It is not a record."""
 
@@ -77,32 +80,46 @@ def parse_messages(messages: Iterable[LogMessage], parse: LogParse) -> Iterator[
 class _LogParser:
     def __init__(self, parse: LogParse) -> None:
         self._parse = parse
-        self._rows = RowAssembler(parse.hash_key, parse.directory, parse.attribution)
+        self._new_hash = keyed_hash(parse.hash_key)
+        self._rows = RowAssembler(parse.directory, parse.attribution)
         self._rejects: list[Reject] = []
         self._read = 0
-        self._times: dict[str, int] = {}
 
     def run(self, runs: Iterable[Lines]) -> Iterator[ParsedSpend]:
         for first, lines, problem in runs:
             if problem:
                 self._read += 1
-                self._reject(first, problem, data=lines[0])
-                continue
-            for number, data in enumerate(lines, start=first):
-                self._accept(number, data, "")
+                self._reject(first, problem, data=next(iter(lines)))
                 if self._read >= self._parse.batch_rows:
                     yield self._take()
+            else:
+                yield from self._run_lines(first, lines)
         if self._read:
             yield self._take()
 
     def run_messages(self, messages: Iterable[LogMessage]) -> Iterator[ParsedSpend]:
         for number, (event_id, text) in enumerate(messages, start=1):
             data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-            self._accept(number, data, event_id)
+            self._read += 1
+            record = _decoded(data)
+            if record is None or not self._append_known(record, event_id):
+                self._accept_plain(number, data, event_id)
             if self._read >= self._parse.batch_rows:
                 yield self._take()
         if self._read:
             yield self._take()
+
+    def _run_lines(self, number: int, lines: Iterable[bytes]) -> Iterator[ParsedSpend]:
+        """A few lines are decoded at a time: code and data of each step stay cached."""
+        source, limit = iter(lines), self._parse.batch_rows
+        while group := list(islice(source, min(_GROUP, limit - self._read))):
+            self._read += len(group)
+            for data, record in zip(group, _all_decoded(group), strict=True):
+                if record is None or not self._append_known(record):
+                    self._accept_plain(number, data)
+                number += 1
+            if self._read >= limit:
+                yield self._take()
 
     def _take(self) -> ParsedSpend:
         batch = self._rows.take(self._rejects, self._read)
@@ -113,39 +130,39 @@ class _LogParser:
         line_hash = blake2b(data, digest_size=16).digest() if data else b""
         self._rejects.append(Reject(self._parse.file, position, reason, detail, line_hash))
 
-    def _accept(self, number: int, data: bytes, event_id: str) -> None:
-        """Append the line's row or its reject. This is the hot path: one decode, no copies."""
-        self._read += 1
-        facts = BodyFacts()
-        try:
-            record = shape.decode_record(data)
-            is_known = self._read_bodies(record, facts)
-        except (msgspec.DecodeError, RecursionError):
-            is_known = False
-        if is_known:
-            problem = self._append(record, facts, number, event_id)
-        else:
-            problem = self._accept_plain(number, data, event_id)
+    def _append_known(self, record: shape.Record, event_id: str = "") -> bool:
+        """Append a record that is as it should be; False, with nothing done, for any other."""
+        new_hash, facts = self._new_hash, BodyFacts()
+        asked, answered = record.input, record.output
+        if asked is not None:
+            prompt = asked.input_body_json
+            if prompt is not None and not read_request(prompt, new_hash, facts):
+                return False
+        if answered is not None:
+            answer = answered.output_body_json
+            if answer is not None and not read_response(answer, new_hash, facts):
+                return False
+        native_id = record.request_id or event_id
+        if not native_id:
+            return False
+        ts_us = to_us(record.timestamp)
+        if record.timestamp.microsecond or self._parse.bounds.problem(ts_us):
+            return False  # the decoder rounds a seventh digit, the slow road cuts it
+        return self._rows.append(record, facts, ts_us, native_id) is None
+
+    def _accept_plain(self, number: int, data: bytes, event_id: str = "") -> None:
+        """The slow road: for bodies of other shapes, and to say what is wrong with a line."""
+        problem = self._append_line(number, data, event_id)
         if problem is not None:
             self._reject(number, problem[0], detail=problem[1], data=data)
 
-    def _read_bodies(self, record: shape.Record, facts: BodyFacts) -> bool:
-        """Hash the bodies; False when one of them has none of the known shapes."""
-        key, asked, answered = self._parse.hash_key, record.input, record.output
-        body = asked.input_body_json if asked is not None else None
-        said = answered.output_body_json if answered is not None else None
-        if body is not None and not read_request(body, key, facts):
-            return False
-        return said is None or read_response(said, key, facts)
-
-    def _accept_plain(self, number: int, data: bytes, event_id: str) -> Problem | None:
-        """The slow road: for bodies of other shapes, and to say what is wrong with a line."""
+    def _append_line(self, number: int, data: bytes, event_id: str) -> Problem | None:
         key, facts = self._parse.hash_key, BodyFacts()
         try:
             record = shape.decode_plain_record(data)
         except msgspec.ValidationError as error:
             return RejectReason.WRONG_TYPE, _path_of(error)
-        except (msgspec.DecodeError, RecursionError):
+        except shape.UNREADABLE:
             if not data or data.isspace() or data.startswith(_PERMISSION_NOTE):
                 self._read -= 1
                 return None
@@ -154,52 +171,59 @@ class _LogParser:
             read_plain_request(record.input.input_body_json, key, facts)
         if record.output is not None:
             read_plain_response(record.output.output_body_json, key, facts)
-        return self._append(record, facts, number, event_id)
+        return self._append_plain(record, facts, number, event_id)
 
-    def _append(
-        self, record: shape.Record | shape.PlainRecord, facts: BodyFacts, number: int, event_id: str
+    def _append_plain(
+        self, record: shape.PlainRecord, facts: BodyFacts, number: int, event_id: str
     ) -> Problem | None:
         """Append the record's row; None when that is done, else what is wrong with it.
 
         A record of another schema type is not ours: it is passed over, and is no defect.
         """
-        if record.schema_type != SCHEMA_TYPE and record.schema_type is not None:
+        if record.schema_type not in _SCHEMA_TYPES and record.schema_type is not None:
             self._read -= 1
             return None
         if problem := _schema_problem(record):
             return problem
-        ts_us = self._times.get(record.timestamp or "")
-        if ts_us is None:
-            ts_us, reason = self._time_of(record.timestamp or "")
-            if reason:
-                return reason, "timestamp"
+        ts_us, reason = _time_of(record.timestamp or "", self._parse.bounds)
+        if reason:
+            return reason, "timestamp"
         native_id = record.request_id or event_id
         if not native_id:
             if not self._parse.file_hash:
                 return RejectReason.MISSING_FIELD, "requestId"
             native_id = file_row_native_id(self._parse.file_hash, number)
-        return self._rows.append(record, facts, ts_us, native_id)
-
-    def _time_of(self, text: str) -> tuple[int, str]:
-        """(microseconds, reject reason): only acceptable times are remembered."""
-        try:
-            moment = datetime.fromisoformat(text)
-            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-            ts_us = int(moment.timestamp()) * 1_000_000 + moment.microsecond
-        except (ValueError, OverflowError):
-            return 0, RejectReason.BAD_TIMESTAMP
-        reason = self._parse.bounds.problem(ts_us)
-        if reason is None:
-            if len(self._times) > 10_000:
-                self._times.clear()
-            self._times[text] = ts_us
-        return ts_us, reason or ""
+        return self._rows.append_plain(record, facts, ts_us, native_id)
 
 
-def _schema_problem(record: shape.Record | shape.PlainRecord) -> Problem | None:
+def _all_decoded(group: list[bytes]) -> Iterable[shape.Record | None]:
+    try:
+        return list(map(shape.decode_record, group))
+    except shape.UNREADABLE:
+        return map(_decoded, group)
+
+
+def _decoded(data: bytes) -> shape.Record | None:
+    try:
+        return shape.decode_record(data)
+    except shape.UNREADABLE:
+        return None
+
+
+def _time_of(text: str, bounds: TimeBounds) -> tuple[int, str | None]:
+    """(microseconds, reject reason) of an ISO 8601 time, UTC where it names no offset."""
+    try:
+        moment = datetime.fromisoformat(text.upper())
+        ts_us = to_us(moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return 0, RejectReason.BAD_TIMESTAMP
+    return ts_us, bounds.problem(ts_us)
+
+
+def _schema_problem(record: shape.PlainRecord) -> Problem | None:
     if record.schema_type is None:
         return RejectReason.MISSING_FIELD, "schemaType"
-    if record.schema_version not in SCHEMA_VERSIONS:
+    if record.schema_version not in _SCHEMA_VERSIONS:
         return RejectReason.UNKNOWN_SCHEMA_VERSION, "schemaVersion"
     if record.timestamp and record.account_id and record.region and record.model_id:
         return None

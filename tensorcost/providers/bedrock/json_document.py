@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from tensorcost.domain.spend.limits import RejectReason
-from tensorcost.providers.bedrock.ndjson import Lines
+from tensorcost.providers.bedrock.ndjson import Block, Lines
 
 MAX_DOCUMENT_BYTES: Final = 64 * 1024 * 1024
 _decode_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
@@ -33,7 +33,7 @@ def one_record_a_line(runs: Iterable[Lines]) -> Iterator[Lines]:
         yield from rest
 
 
-def _opens_document(lines: list[bytes]) -> bool:
+def _opens_document(lines: list[bytes] | Block) -> bool:
     head = next((line.strip() for line in lines if line and not line.isspace()), b"")
     return head == b"{" or head.startswith(b"[")
 

@@ -1,16 +1,26 @@
 """Shapes of a model invocation log record. Bodies stay raw bytes and are never decoded whole.
 
-Field names are AWS's. Every field is optional here, so that a missing one is told apart from
-one of the wrong type; unknown fields are skipped unread. ``Record`` splits the bodies into
-the raw parts that are hashed, in the same pass; ``PlainRecord`` is for the rare record whose
-bodies do not have that shape.
+Field names are AWS's; unknown fields are skipped unread. ``Record`` is a record as it should be:
+the decoder itself checks what must be there and within which bounds, and splits the bodies
+into the raw parts that are hashed, in one pass. ``PlainRecord`` is for all others: every field
+is optional there, so that a missing one is told apart from one of the wrong type.
 """
 
-from typing import Final
+from datetime import datetime
+from typing import Annotated, Final, Literal
 
 import msgspec
+from msgspec import Meta
+
+from tensorcost.domain.spend.limits import MAX_TOKENS_PER_REQUEST
 
 NO_RAW: Final = msgspec.Raw()
+UNREADABLE: Final = (msgspec.DecodeError, RecursionError)
+"""What a decoder raises: the second one for JSON nested too deep for where it is read."""
+SchemaType = Literal["ModelInvocationLog"]
+SchemaVersion = Literal["1.0"]
+_Text = Annotated[str, Meta(min_length=1)]
+_Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS_PER_REQUEST)]
 
 
 class Identity(msgspec.Struct, gc=False):
@@ -35,9 +45,9 @@ class InputBody(msgspec.Struct, gc=False):
 
 
 class InputPart(msgspec.Struct, rename="camel", gc=False):
-    input_token_count: int | None = None
-    cache_read_input_token_count: int | None = None
-    cache_write_input_token_count: int | None = None
+    input_token_count: _Tokens | None = None
+    cache_read_input_token_count: _Tokens | None = None
+    cache_write_input_token_count: _Tokens | None = None
     input_body_json: InputBody | None = None
 
 
@@ -99,7 +109,7 @@ class OutputBody(msgspec.Struct, gc=False):
 
 
 class OutputPart(msgspec.Struct, rename="camel", gc=False):
-    output_token_count: int | None = None
+    output_token_count: _Tokens | None = None
     output_body_json: OutputBody | list[msgspec.Raw] | None = None
 
 
@@ -108,15 +118,9 @@ class PlainOutputPart(msgspec.Struct, rename="camel", gc=False):
     output_body_json: msgspec.Raw = NO_RAW
 
 
-class _Common(msgspec.Struct, rename="camel", gc=False):
-    schema_type: str | None = None
-    schema_version: str | None = None
-    timestamp: str | None = None
-    account_id: str | None = None
-    region: str | None = None
+class _Common(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     request_id: str | None = None
     operation: str | None = None
-    model_id: str | None = None
     error_code: str | None = None
     identity: Identity | None = None
     request_metadata: msgspec.Raw = NO_RAW
@@ -124,12 +128,24 @@ class _Common(msgspec.Struct, rename="camel", gc=False):
     service_tier: msgspec.Raw = NO_RAW
 
 
-class Record(_Common, rename="camel", gc=False):
+class Record(_Common, rename="camel", gc=False, kw_only=True):
+    schema_type: SchemaType
+    schema_version: SchemaVersion
+    timestamp: Annotated[datetime, Meta(tz=True)]
+    account_id: _Text
+    region: _Text
+    model_id: _Text
     input: InputPart | None = None
     output: OutputPart | None = None
 
 
-class PlainRecord(_Common, rename="camel", gc=False):
+class PlainRecord(_Common, rename="camel", gc=False, kw_only=True):
+    schema_type: str | None = None
+    schema_version: str | None = None
+    timestamp: str | None = None
+    account_id: str | None = None
+    region: str | None = None
+    model_id: str | None = None
     input: PlainInputPart | None = None
     output: PlainOutputPart | None = None
 
@@ -154,5 +170,5 @@ def text_of(raw: msgspec.Raw) -> str | None:
     """The value of a JSON string, None for anything else."""
     try:
         return _decode_text(raw)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None

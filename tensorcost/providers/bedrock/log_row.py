@@ -1,9 +1,8 @@
 """One invocation log record to one row of columns."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
-
-import msgspec
 
 from tensorcost.domain.spend.facts import UNKNOWN, Actor, Dimension, Grain, ServiceTier, Source
 from tensorcost.domain.spend.limits import (
@@ -60,7 +59,6 @@ _COLUMNS: Final = (
 _DIMENSION_LABELS: Final = (Label.APPLICATION, Label.TEAM, Label.ENVIRONMENT, Label.OWNER)
 
 _Record = shape.Record | shape.PlainRecord
-_Row = tuple[object, ...]
 Problem = tuple[str, str]
 """A reject reason and the field that it is about."""
 
@@ -81,8 +79,7 @@ class _Context:
 class RowAssembler:
     """Turns records into rows of a batch, remembering what repeats within one object."""
 
-    def __init__(self, key: bytes, directory: ProfileDirectory, rules: AttributionRules) -> None:
-        self._key = key
+    def __init__(self, directory: ProfileDirectory, rules: AttributionRules) -> None:
         self._directory = directory
         self._rules = rules
         self._reader = LabelReader(rules)
@@ -91,23 +88,27 @@ class RowAssembler:
         self._models: dict[str, tuple[ResolvedModel, Labels]] = {}
         self._users: dict[str, str] = {}
         self._batch = ParsedSpend(grain=Grain.REQUEST)
-        self._rows: list[_Row] = []
+        self._values: list[object] = []
         self._contexts: dict[object, _Context] = {}
         self._dims: dict[object, dict[str, int]] = {}
         self._actors: dict[tuple[str, str, str], int] = {}
+
+    def append_plain(
+        self, record: shape.PlainRecord, facts: BodyFacts, ts_us: int, native_id: str
+    ) -> Problem | None:
+        """The same as ``append`` for a record whose counts have not been checked."""
+        counts = _counts(record, facts)
+        if reason := tokens_problem(counts) if counts else None:
+            return reason, "tokenCount"
+        return self.append(record, facts, ts_us, native_id)
 
     def append(
         self, record: _Record, facts: BodyFacts, ts_us: int, native_id: str
     ) -> Problem | None:
         """Append one row; None when that is done, else what is wrong with the record."""
-        source, target = record.input, record.output
-        uncached = source.input_token_count if source is not None else None
-        out = target.output_token_count if target is not None else None
-        if uncached is None and out is None and not record.error_code:
+        counts = _counts(record, facts)
+        if counts is None:
             return RejectReason.MISSING_FIELD, "input.inputTokenCount"
-        counts = _counts(source, uncached or 0, out or 0, facts.cache_write_1h)
-        if reason := tokens_problem(counts):
-            return reason, "tokenCount"
         named = facts.service_tier
         if record.performance_config is not None or record.service_tier is not NO_RAW:
             named = _named_tier(record, facts)
@@ -120,37 +121,37 @@ class RowAssembler:
         )  # fmt: skip
         context = self._contexts.get(key)
         if context is None:
-            if problem := _place_problem(record):
-                return problem
-            context = self._contexts[key] = self._context(record, arn, named, metadata)
-        bucket = context_bucket(counts[0] + counts[1] + counts[2] + counts[3])
+            context = self._context(record, arn, named, metadata)
+            if context is None:
+                return _place_problem(record)
+            self._contexts[key] = context
+        uncached, read, write_5m, write_1h, out = counts
+        bucket = context_bucket(uncached + read + write_5m + write_1h)
         dim = context.dims.get(bucket)
         if dim is None:
             dim = self._batch.intern_dimension(self._dimension(record, named, bucket, context))
             context.dims[bucket] = dim
         error = record.error_code
-        self._rows.append(
-            (
-                dim, context.actor, ts_us, native_id, record.request_id, *counts,
-                facts.latency_ms, clean_text(error, _TEXT_LIMIT) if error else None,
-                context.conversation, context.session,
-                facts.prompt_hash, facts.response_hash, facts.prefix_hashes,
-            )
+        self._values += (
+            dim, context.actor, ts_us, native_id, record.request_id,
+            uncached, read, write_5m, write_1h, out, facts.latency_ms,
+            clean_text(error, _TEXT_LIMIT) if error else None,
+            context.conversation, context.session,
+            facts.prompt_hash, facts.response_hash, facts.prefix_hashes,
         )  # fmt: skip
         return None
 
     def take(self, rejects: list[Reject], rows_read: int) -> ParsedSpend:
         """The filled batch; the next one starts empty."""
-        batch, rows = self._batch, self._rows
-        self._batch, self._rows = ParsedSpend(grain=Grain.REQUEST), []
+        batch, values = self._batch, self._values
+        self._batch, self._values = ParsedSpend(grain=Grain.REQUEST), []
         self._contexts.clear()
         self._dims.clear()
         self._actors.clear()
         batch.rejects, batch.rows_read = rejects, rows_read
-        if rows:
-            for name, values in zip(_COLUMNS, zip(*rows, strict=True), strict=True):
-                setattr(batch, name, list(values))
-        count = len(rows)
+        for place, name in enumerate(_COLUMNS):
+            setattr(batch, name, values[place :: len(_COLUMNS)])
+        count = len(batch)
         batch.requests = [1] * count
         batch.quantity_micro = [None] * count
         batch.unit = [None] * count
@@ -160,7 +161,8 @@ class RowAssembler:
 
     def _context(
         self, record: _Record, arn: str | None, tier: str | None, metadata: bytes
-    ) -> _Context:
+    ) -> _Context | None:
+        """None where account or region is none; asked once for all that share a dimension."""
         labels = self._model(record.model_id or "")[1]
         if metadata and self._rules.capture_request_metadata:
             labels = self._reader.read(_pairs(metadata), labels)
@@ -171,6 +173,8 @@ class RowAssembler:
         )  # fmt: skip
         dims = self._dims.get(shared)
         if dims is None:
+            if _place_problem(record):
+                return None
             dims = self._dims[shared] = {}
         user = values[_USER]
         if not user and arn and self._rules.user_from_identity:
@@ -234,15 +238,15 @@ class RowAssembler:
         )
 
 
-def _pairs(raw: bytes) -> list[tuple[str, str | None]]:
+def _pairs(raw: bytes) -> Iterable[tuple[str, str | None]]:
     """The metadata's pairs; a value that is not text is not AWS's doing and is left out."""
     try:
-        return list(shape.decode_metadata(raw).items())
-    except msgspec.DecodeError:
+        return shape.decode_metadata(raw).items()
+    except shape.UNREADABLE:
         pass
     try:
         members = shape.decode_members(raw)
-    except msgspec.DecodeError:
+    except shape.UNREADABLE:
         return []
     return [(key, shape.text_of(value)) for key, value in members.items()]
 
@@ -255,21 +259,25 @@ def _place_problem(record: _Record) -> Problem | None:
     return None
 
 
-def _counts(
-    source: shape.InputPart | shape.PlainInputPart | None, uncached: int, out: int, one_hour: int
-) -> tuple[int, int, int, int, int]:
+def _counts(record: _Record, facts: BodyFacts) -> tuple[int, int, int, int, int] | None:
     """The five disjoint buckets: input, cached, write 5m, write 1h, output.
 
     The log's count of cache writes is the total; the body only says how much of it is kept
-    for an hour. Without a body every write counts as five minutes, the default.
+    for an hour. Without a body every write counts as five minutes, the default. None when the
+    call did not fail and yet has no counts.
     """
+    source, target = record.input, record.output
+    uncached = source.input_token_count if source is not None else None
+    out = target.output_token_count if target is not None else None
+    if uncached is None and out is None and not record.error_code:
+        return None
     if source is None:
-        return uncached, 0, 0, 0, out
-    written = source.cache_write_input_token_count or 0
+        return 0, 0, 0, 0, out or 0
+    written, one_hour = source.cache_write_input_token_count or 0, facts.cache_write_1h
     if one_hour:
         one_hour = min(max(one_hour, 0), max(written, 0))
     read = source.cache_read_input_token_count or 0
-    return uncached, read, written - one_hour, one_hour, out
+    return uncached or 0, read, written - one_hour, one_hour, out or 0
 
 
 def _named_tier(record: _Record, facts: BodyFacts) -> str | None:

@@ -15,6 +15,40 @@ _TORN: Final[type[Exception]] = isal_zlib.error  # type: ignore[assignment]
 """isal's stub declares its exception class as an instance."""
 
 
+class Block:
+    """The whole lines of a text, each cut out when it is its turn; what follows is ``rest``.
+
+    A line that is dropped after use leaves its memory, still in the processor's cache, to the
+    next one: cheaper than splitting the text, whose lines would be cold when they are read.
+    """
+
+    __slots__ = ("_ends", "_head", "_text")
+
+    def __init__(self, head: bytes, text: bytes) -> None:
+        """The lines of ``text``, the first of which began with ``head``."""
+        self._head = head
+        self._text = text
+        self._ends: list[int] = []
+        end = text.find(b"\n")
+        while end >= 0:
+            self._ends.append(end)
+            end = text.find(b"\n", end + 1)
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[bytes]:
+        text, start = self._text, 0
+        for end in self._ends:
+            yield text[start:end] if start else self._head + text[:end]
+            start = end + 1
+
+    @property
+    def rest(self) -> bytes:
+        """The bytes after the last newline."""
+        return self._text[self._ends[-1] + 1 :] if self._ends else self._head + self._text
+
+
 class Lines(NamedTuple):
     """Consecutive lines, the first of which is number ``first`` (1-based).
 
@@ -23,7 +57,7 @@ class Lines(NamedTuple):
     """
 
     first: int
-    data: list[bytes]
+    data: list[bytes] | Block
     problem: str | None = None
 
 
@@ -51,35 +85,37 @@ class _Splitter:
         self._is_skipping = False
 
     def feed(self, block: bytes) -> Iterator[Lines]:
-        lines = (self._carry + block).split(b"\n")
-        self._carry = lines.pop()
-        if self._is_skipping and lines:
-            self._is_skipping = False
-            del lines[0]
-        if lines:
-            yield from self._run(lines)
+        if self._is_skipping:
+            _, found, block = block.partition(b"\n")
+            self._is_skipping = not found
+        lines, longest = Block(self._carry, block), len(self._carry) + len(block)
+        self._carry = lines.rest
+        if longest > self._max_line:
+            yield from self._between_too_long(lines)
+        else:
+            yield from self._given(lines)
         if len(self._carry) > self._max_line:
-            if not self._is_skipping:
-                yield self._too_long(self._carry)
+            yield self._too_long(self._carry)
             self._is_skipping = True
             self._carry = b""
 
     def finish(self) -> Iterator[Lines]:
         if self._carry and not self._is_skipping:
-            yield from self._run([self._carry])
+            yield from self._given([self._carry])
 
-    def _run(self, lines: list[bytes]) -> Iterator[Lines]:
+    def _between_too_long(self, block: Block) -> Iterator[Lines]:
         """The lines, in runs between those that are too long."""
-        start = 0
-        if sum(map(len, lines)) > self._max_line:
-            for index, data in enumerate(lines):
-                if len(data) > self._max_line:
-                    yield from self._given(lines[start:index])
-                    yield self._too_long(data)
-                    start = index + 1
-        yield from self._given(lines[start:] if start else lines)
+        fitting: list[bytes] = []
+        for data in block:
+            if len(data) <= self._max_line:
+                fitting.append(data)
+                continue
+            yield from self._given(fitting)
+            yield self._too_long(data)
+            fitting = []
+        yield from self._given(fitting)
 
-    def _given(self, lines: list[bytes]) -> Iterator[Lines]:
+    def _given(self, lines: list[bytes] | Block) -> Iterator[Lines]:
         if lines:
             yield Lines(self.next_number, lines)
             self.next_number += len(lines)

@@ -3,13 +3,15 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tensorcost.domain.spend.identity import content_hash
 from tensorcost.providers.bedrock.bodies import (
     FIRST_PREFIXES,
     LAST_PREFIXES,
     PREFIX_BYTES,
+    keyed_hash,
     prefix_size,
 )
-from tests.providers.bedrock.samples import parse, record
+from tests.providers.bedrock.samples import KEY, parse, record
 
 
 def entries(messages: list[Any], **body: Any) -> list[bytes]:
@@ -55,6 +57,14 @@ def test_equal_prompts_of_two_tenants_hash_differently() -> None:
     assert ours.prompt_hash != theirs.prompt_hash
     assert ours.response_hash != theirs.response_hash
     assert ours.prefix_hashes != theirs.prefix_hashes
+
+
+def test_hashing_in_steps_is_the_hash_of_the_whole() -> None:
+    running = keyed_hash(KEY)()
+    for part in (b"one ", b"", b"two"):
+        running.update(part)
+    assert running.digest() == content_hash(KEY, b"one two")
+    assert keyed_hash(KEY)().digest() == content_hash(KEY, b"")
 
 
 def test_equal_answers_hash_equally_whatever_their_latency() -> None:

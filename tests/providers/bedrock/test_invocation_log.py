@@ -1,5 +1,6 @@
 import gzip
 import json
+import sys
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tensorcost.providers.bedrock.invocation_log import (
     parse_messages,
     parse_object,
 )
+from tensorcost.providers.bedrock.ndjson import MAX_LINE_BYTES
 from tests.providers.bedrock.samples import (
     CONVERSE,
     PROFILE,
@@ -93,6 +95,25 @@ def test_the_log_count_bounds_what_the_body_says_about_hourly_writes(stated: int
     )
     assert batch.cache_write_5m_tokens[0] + batch.cache_write_1h_tokens[0] == 500
     assert min(counts(batch)) >= 0
+
+
+@pytest.mark.parametrize(
+    ("text", "ts_us"),
+    [
+        ("2026-11-03T08:15:42Z", 1_793_693_742_000_000),
+        ("2026-11-03t08:15:42z", 1_793_693_742_000_000),
+        ("2026-11-03T08:15:42.1234567Z", 1_793_693_742_123_456),
+        ("2026-11-03T10:15:42+02:00", 1_793_693_742_000_000),
+        ("2026-11-03T08:15:42", 1_793_693_742_000_000),
+        ("20261103T081542Z", 1_793_693_742_000_000),
+    ],
+)
+@pytest.mark.parametrize("body", [{"messages": ["known"]}, {"other": "shape"}])
+def test_a_time_reads_the_same_whatever_stands_beside_it(
+    text: str, ts_us: int, body: dict[str, Any]
+) -> None:
+    part = {"inputTokenCount": 1, "inputBodyJson": body}
+    assert parse(record(timestamp=text, input=part)).ts_us == [ts_us]
 
 
 def test_a_failed_call_keeps_its_error_and_needs_no_counts() -> None:
@@ -321,6 +342,31 @@ def test_batches_are_bounded_and_lose_nothing(batch_rows: int, size: int) -> Non
     for batch in batches:
         lengths = {len(getattr(batch, name)) for name in ("dim", "actor", "unit", "latency_ms")}
         assert lengths == {len(batch)}
+
+
+def test_a_line_too_long_at_the_end_of_a_batch_loses_none_of_those_after_it() -> None:
+    text = lines(MANY[0], b'{"x":"' + b"y" * MAX_LINE_BYTES + b'"}', *MANY[1:4])
+    batches = list(parse_object([gzip.compress(text, 1)], settings(batch_rows=2)))
+    assert [batch.rows_read for batch in batches] == [2, 2, 1]
+    ids, rejects, _ = merged(batches)
+    assert ids == [r["requestId"] for r in MANY[:4]]
+    assert rejects == [(2, RejectReason.LINE_TOO_LONG)]
+
+
+def test_every_line_is_one_record_and_neither_more_nor_less() -> None:
+    whole = json.dumps(GOOD).encode()
+    split = whole.replace(b",", b",\n", 1)
+    ids, rejects, _ = merged(parse_object([lines(whole, whole + whole, split, whole)], settings()))
+    assert ids == [GOOD["requestId"]] * 2
+    assert [position for position, _ in rejects] == [2, 3, 4]
+
+
+def test_json_nested_to_any_depth_is_read_or_rejected() -> None:
+    odd = {"inputTokenCount": 1, "inputBodyJson": {"messages": [1], "service_tier": "nested"}}
+    text = json.dumps(record(input=odd, requestMetadata={"team": "nested"})).encode()
+    for depth in range(sys.getrecursionlimit() - 200, sys.getrecursionlimit()):
+        nested = b'{"a":' * depth + b"1" + b"}" * depth
+        assert parse(text.replace(b'"nested"', nested)).rows_read == 1
 
 
 TORN = gzip.compress(lines(*MANY))
