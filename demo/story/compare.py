@@ -5,9 +5,10 @@ What is compared, and how exactly:
 - GraphQL against REST: every figure, equal.
 - Logged calls (grain ``request``): total, every model, every application; requests, unpriced
   requests and money equal to the last nano-dollar.
-- Calls that no log tells of, but CloudWatch counts (grain ``metric``): the account and region
-  of the story that never logs, to the cent.
-- Calls that only the bill knows (grain ``bill``): the account without the role, to the cent.
+- Calls that no log tells of, but CloudWatch counts (grain ``metric``): the accounts and regions
+  of the story that never log, to the cent.
+- Calls that only the bill knows (grain ``bill``): the accounts that cannot be entered, to the
+  cent.
 
 The rest of the unlogged calls (records lost on the way, log groups that keep two weeks) is what
 reconciliation with the bill will explain; it is not compared here.
@@ -78,13 +79,12 @@ def check(rest: Answer, graphql: Answer, key: Key) -> str:
 
 
 def check_findings(findings: Iterable[Mapping[str, Any]], world: World) -> str:
-    """The story's two gaps must have been found: the account without the role, and the region
-    whose calls are not logged."""
+    """The story's gaps must have been found: the account without the role, and the regions
+    whose calls are not logged. A closed account is no gap that anybody could close."""
     found = [json.dumps([one["subject"], one["evidence"]]) for one in findings]
     reachable = _reachable(world)
-    gaps: list[tuple[str, ...]] = [
-        (account,) for account in world.accounts if account not in reachable
-    ]
+    known = {*reachable, *world.suspended}
+    gaps: list[tuple[str, ...]] = [(one,) for one in world.accounts if one not in known]
     gaps += _never_logged(reachable)
     for gap in gaps:
         if not any(all(part in text for part in gap) for text in found):

@@ -48,7 +48,7 @@ async def _build(options: Options, stage: Stage, now: datetime) -> World:
     def progress(done: int, total: int) -> None:
         if stopped.is_set():
             raise _Stopped
-        stage.bar(min(done, total), total, "days of invocation logs, metrics and bill")
+        stage.bar(done, total, "days of invocation logs, metrics and bill")
 
     try:
         return await asyncio.to_thread(build_world, options.world, spec, progress)

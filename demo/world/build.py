@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -11,16 +11,20 @@ import numpy as np
 
 from demo.aws.metrics import CallRows, save_rows
 from demo.aws.state import dump_state
-from demo.world import curfiles, prices
-from demo.world.bill import BillLine, bill_lines
+from demo.world import prices
+from demo.world.bill import Bill, make_bill
+from demo.world.billkey import reconciliation_cells
+from demo.world.billline import month_of
+from demo.world.curfiles import PREFIX, Delivery, write_delivery
 from demo.world.dirty import plant_bill, plant_logs
 from demo.world.estate import EXPORTS, estate, facts
 from demo.world.logfiles import LogFiles
+from demo.world.restate import RESTATEMENTS
 from demo.world.samples import Ints
 from demo.world.spec import CurExport, CurFormat, World, WorldSpec
 from demo.world.tally import Tally
 from demo.world.traffic import Calls, generate
-from demo.world.truth import Planted, answer_key, reconciliation_cells
+from demo.world.truth import Planted, answer_key
 
 _REPEATS = 40
 
@@ -41,6 +45,7 @@ def build_world(
     out.mkdir(parents=True, exist_ok=True)
     files, tally, kept = LogFiles(spec, out), Tally(spec), _Metrics(spec)
     twice, repeats = 0, list[bytes]()
+    days = len(spec.calendar_days())
     for number, day in enumerate(generate(spec)):
         rng = np.random.default_rng((spec.seed, number))
         tally.add(day.start.date(), day.calls, files.logged(day.calls))
@@ -48,64 +53,53 @@ def build_world(
         repeats = repeats or files.sample(_REPEATS)
         kept.add(day.calls)
         files.flush(day.end)
-        progress(number + 1, spec.days)
+        progress(number + 1, days)
     files.flush(spec.end + timedelta(hours=1))
     planted = plant_logs(spec, files, repeats) if spec.dirty else Planted()
     files.close()
     kept.save(out / "metrics")
-    lines = bill_lines(spec, tally)
-    exports = _write_bill(spec, out, lines, planted)
-    world = facts(spec, out, exports)
+    bill = make_bill(spec, tally)
+    exports = _write_bill(spec, out, bill, planted)
+    world = facts(spec, out, exports, bill.restated_period)
     (out / "world.json").write_bytes(dump_state(estate(spec, exports)))
     (out / "prices.json").write_bytes(prices.PRICE_FILE.read_bytes())
-    key = answer_key(spec, tally, lines, files.records.canaries, planted, twice)
+    key = answer_key(spec, tally, bill, files.records.canaries, planted, twice)
     (out / "truth.json").write_bytes(msgspec.json.encode(key))
-    (out / "cells.json").write_bytes(msgspec.json.encode(reconciliation_cells(tally, lines)))
+    (out / "cells.json").write_bytes(msgspec.json.encode(reconciliation_cells(tally, bill)))
     # Last, so that a folder with facts is a finished world.
     (out / "facts.json").write_bytes(msgspec.json.encode(world))
     return world
 
 
-def _write_bill(
-    spec: WorldSpec, out: Path, lines: list[BillLine], planted: Planted
-) -> list[CurExport]:
-    bucket = spec.story.cur_bucket
-    folder = out / "s3" / bucket
+def _write_bill(spec: WorldSpec, out: Path, bill: Bill, planted: Planted) -> list[CurExport]:
+    bucket, payer = spec.story.cur_bucket, spec.story.payer
+    folder, later = out / "s3" / bucket, out / RESTATEMENTS / bucket
     written: list[CurExport] = []
     formats = {True, False} if spec.cur is CurFormat.BOTH else {spec.cur is CurFormat.PARQUET}
+    periods = sorted({line.period for line in bill.first})
     for parquet in sorted(formats, reverse=True):
         name = EXPORTS[parquet]
-        periods = [
-            _write_period(folder, bucket, name, lines, period, spec.end, spec.story.payer, parquet)
-            for period in sorted({line.period for line in lines})
-        ]
+        for period in periods:
+            is_final = month_of(period)[1] <= spec.end and period != bill.restated_period
+            invoice = f"DEMO-{period}" if is_final else ""
+            found = [line for line in bill.first if line.period == period]
+            write_delivery(folder, bucket, Delivery(name, period, payer, invoice, parquet), found)
+        if period := bill.restated_period:
+            again = Delivery(name, period, payer, f"DEMO-{period}", parquet, number=2)
+            write_delivery(later, bucket, again, bill.restated)
         if spec.dirty and parquet:
             plant_bill(spec, folder, name, planted)
         written.append(
             CurExport(
                 name=name,
-                arn=f"arn:aws:bcm-data-exports:us-east-1:{spec.story.payer}:export/{name}",
+                arn=f"arn:aws:bcm-data-exports:us-east-1:{payer}:export/{name}",
                 bucket=bucket,
-                prefix=curfiles.PREFIX,
+                prefix=PREFIX,
                 parquet=parquet,
                 periods=periods,
             )
         )
     return written
-
-
-def _write_period(
-    folder: Path,
-    bucket: str,
-    name: str,
-    lines: list[BillLine],
-    period: str,
-    now: datetime,
-    payer: str,
-    parquet: bool,
-) -> str:
-    found = [line for line in lines if line.period == period]
-    return curfiles.write_period(folder, bucket, name, found, payer, now, parquet)
 
 
 class _Metrics:

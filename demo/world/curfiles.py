@@ -1,4 +1,7 @@
-"""CUR 2.0 files: Parquet or CSV, a manifest per billing period, in AWS's layout."""
+"""CUR 2.0 files: Parquet or CSV, a manifest per billing period, in AWS's layout.
+
+A refresh overwrites: the same keys, another execution, line ids of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import gzip
 import hashlib
 import io
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,11 +20,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from demo.world.bill import BillLine
+from demo.world.billline import BillLine, month_of
 from demo.world.prices import plain
 from demo.world.story import ACCOUNT_NAMES
 
 PREFIX = "bills"
+MANIFEST = "-Manifest.json"
 _LINES_PER_FILE = 1500
 _MAP = pa.map_(pa.string(), pa.string())
 _TIME = pa.timestamp("ms")
@@ -69,21 +74,24 @@ COLUMNS = tuple(SCHEMA.names)
 _TYPES = {"double": "double", "timestamp[ms]": "timestamp", "map<string, string>": "map"}
 
 
-def write_period(
-    folder: Path,
-    bucket: str,
-    export: str,
-    lines: Sequence[BillLine],
-    payer: str,
-    now: datetime,
-    parquet: bool,
-) -> str:
-    """Write one billing period's data files and, last, its manifest; returns the period."""
-    period = lines[0].period
-    begin = datetime.fromisoformat(f"{period}-01T00:00:00+00:00")
-    end = (begin + timedelta(days=32)).replace(day=1)
-    invoice = f"DEMO-{period}" if end <= now else ""
-    rows = [_row(line, at, begin, end, invoice, payer) for at, line in enumerate(lines)]
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One refresh of one billing month by one export. ``number`` counts its refreshes."""
+
+    export: str
+    period: str
+    payer: str
+    invoice: str
+    parquet: bool
+    number: int = 1
+
+
+def write_delivery(
+    folder: Path, bucket: str, delivery: Delivery, lines: Sequence[BillLine]
+) -> None:
+    """Write a billing month's data files into the bucket's folder and, last, its manifest."""
+    export, period, parquet = delivery.export, delivery.period, delivery.parquet
+    rows = [_row(line, at, delivery) for at, line in enumerate(lines)]
     data = folder / PREFIX / export / "data" / f"BILLING_PERIOD={period}"
     data.mkdir(parents=True, exist_ok=True)
     names = []
@@ -92,41 +100,41 @@ def write_period(
         name = f"{export}-{part:05d}" + (".snappy.parquet" if parquet else ".csv.gz")
         (write_parquet if parquet else _write_csv)(data / name, chunk)
         names.append(f"s3://{bucket}/{PREFIX}/{export}/data/BILLING_PERIOD={period}/{name}")
-    write_manifest(folder, export, period, names, begin, end)
-    return period
+    write_manifest(folder, export, period, names, delivery.number)
 
 
 def write_manifest(
-    folder: Path, export: str, period: str, files: list[str], begin: datetime, end: datetime
+    folder: Path, export: str, period: str, files: list[str], number: int = 1
 ) -> None:
-    execution = hashlib.blake2b(f"{export}/{period}".encode(), digest_size=16).hexdigest()
+    run = f"{export}/{period}/{number}".encode()
+    begin, end = month_of(period)
     manifest = {
         "exportName": export,
-        "executionId": execution,
+        "executionId": hashlib.blake2b(run, digest_size=16).hexdigest(),
         "billingPeriod": {"start": begin.isoformat(), "end": end.isoformat()},
         "columns": [{"name": f.name, "type": _TYPES.get(str(f.type), "string")} for f in SCHEMA],
         "dataFiles": files,
     }
     path = folder / PREFIX / export / "metadata" / f"BILLING_PERIOD={period}"
     path.mkdir(parents=True, exist_ok=True)
-    (path / f"{export}-Manifest.json").write_bytes(orjson.dumps(manifest))
+    (path / f"{export}{MANIFEST}").write_bytes(orjson.dumps(manifest))
 
 
-def _row(
-    line: BillLine, at: int, begin: datetime, end: datetime, invoice: str, payer: str
-) -> dict[str, Any]:
-    identity = hashlib.blake2b(f"{line.period}/{at}".encode(), digest_size=20).hexdigest()
-    usage = {} if line.kind in ("Tax", "Credit") else {"pricing_term": "OnDemand"}
+def _row(line: BillLine, at: int, delivery: Delivery) -> dict[str, Any]:
+    seed = f"{line.period}/{delivery.number}/{at}".encode()
+    identity = hashlib.blake2b(seed, digest_size=20).hexdigest()
+    begin, end = month_of(delivery.period)
+    usage = {"pricing_term": "OnDemand"} if line.amount else {}
     return usage | {
         "identity_line_item_id": identity,
         "identity_time_interval": f"{_iso(line.begin)}/{_iso(line.end)}",
-        "bill_bill_type": "Anniversary",
+        "bill_bill_type": "Refund" if line.kind == "Refund" else "Anniversary",
         "bill_billing_entity": line.entity,
         "bill_billing_period_start_date": begin,
         "bill_billing_period_end_date": end,
-        "bill_invoice_id": invoice,
-        "bill_payer_account_id": payer,
-        "bill_payer_account_name": ACCOUNT_NAMES[payer],
+        "bill_invoice_id": delivery.invoice,
+        "bill_payer_account_id": delivery.payer,
+        "bill_payer_account_name": ACCOUNT_NAMES[delivery.payer],
         "line_item_line_item_type": line.kind,
         "line_item_usage_account_id": line.account,
         "line_item_usage_account_name": ACCOUNT_NAMES[line.account],

@@ -102,6 +102,5 @@ def plant_bill(spec: WorldSpec, folder: Path, export: str, planted: Planted) -> 
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     uri = f"s3://{bucket}/{path.relative_to(folder).as_posix()}"
-    end = (before + timedelta(days=32)).replace(day=1)
-    curfiles.write_manifest(folder, export, period, [uri], before, end)
+    curfiles.write_manifest(folder, export, period, [uri])
     planted.objects["truncated_parquet"] = uri

@@ -109,7 +109,7 @@ def _account(spec: WorldSpec, account: str) -> sim.Account:
     if account == story.reader_account:
         trust = _trust(f"arn:aws:iam::{BACKEND}:root", EXTERNAL_ID)
         roles.append(sim.Role(name=READER_ROLE, trust=trust, permissions=READER_PERMISSIONS))
-    if account in story.members_with_jump_role:
+    if account in (*story.members_with_jump_role, *story.suspended):
         trust = _trust(f"arn:aws:iam::{story.payer}:root", None)
         roles.append(sim.Role(name=JUMP_ROLE, trust=trust, permissions=["*"]))
     name = ACCOUNT_NAMES[account]
@@ -117,6 +117,7 @@ def _account(spec: WorldSpec, account: str) -> sim.Account:
         id=account,
         name=name,
         email=f"{name}@northwind.example",
+        state="SUSPENDED" if account in story.suspended else "ACTIVE",
         joined_method="INVITED" if account in (story.payer, ACQUIRED) else "CREATED",
         joined=_CREATED,
         roles=roles,
@@ -213,7 +214,7 @@ def _organization(spec: WorldSpec) -> sim.Organization | None:
     return sim.Organization(id=ORGANIZATION, management=story.payer, members=members)
 
 
-def facts(spec: WorldSpec, out: Path, exports: list[CurExport]) -> World:
+def facts(spec: WorldSpec, out: Path, exports: list[CurExport], restated_period: str) -> World:
     story = spec.story
     return World(
         folder=str(out.resolve()),
@@ -232,6 +233,7 @@ def facts(spec: WorldSpec, out: Path, exports: list[CurExport]) -> World:
         jump_role_name=JUMP_ROLE,
         accounts={account: ACCOUNT_NAMES[account] for account in story.accounts},
         members_with_jump_role=list(story.members_with_jump_role),
+        suspended=list(story.suspended),
         log_buckets=[
             LogBucket(
                 account=place.account,
@@ -253,6 +255,7 @@ def facts(spec: WorldSpec, out: Path, exports: list[CurExport]) -> World:
             if place.log_group
         ],
         cur_exports=exports,
+        restated_period=restated_period,
         price_file=str((out / "prices.json").resolve()),
         prices_effective=prices.EFFECTIVE,
     )

@@ -52,6 +52,15 @@ class WorldSpec:
     def start(self) -> datetime:
         return self.end - timedelta(days=self.days)
 
+    def calendar_days(self) -> list[tuple[datetime, datetime]]:
+        """Begin and end of every UTC day of the world; the first and the last may be cut."""
+        found, at = [], self.start
+        while at < self.end:
+            midnight = at.replace(hour=0) + timedelta(days=1)
+            found.append((at, min(midnight, self.end)))
+            at = midnight
+        return found
+
     @property
     def story(self) -> story.Story:
         single = self.variant is Variant.SINGLE
@@ -100,9 +109,12 @@ class World(msgspec.Struct, frozen=True, kw_only=True):
     jump_role_name: str
     accounts: dict[str, str]
     members_with_jump_role: list[str]
+    suspended: list[str]
     log_buckets: list[LogBucket]
     log_groups: list[LogGroupPlace]
     cur_exports: list[CurExport]
+    restated_period: str
+    """The billing month that ``publish_restatement`` restates, empty where none has ended."""
     price_file: str
     prices_effective: datetime
 
@@ -123,10 +135,18 @@ class NotAWorld(ValueError):
     """The folder was not made by ``demo.world``."""
 
 
+class OldWorld(ValueError):
+    """The folder was made by a ``demo.world`` that told another story."""
+
+
 def read_world(folder: Path) -> World:
-    """The facts of a world on disk; raises NotAWorld."""
+    """The facts of a world on disk; raises NotAWorld and OldWorld."""
     path = folder / "facts.json"
     if not path.is_file():
         raise NotAWorld(f"{folder} holds no facts.json")
-    facts = msgspec.json.decode(path.read_bytes(), type=World)
+    try:
+        facts = msgspec.json.decode(path.read_bytes(), type=World)
+    except msgspec.ValidationError as error:
+        told = f"{folder} was built by an older demo: remove it (make clean), or move it away"
+        raise OldWorld(told) from error
     return msgspec.structs.replace(facts, folder=str(folder.resolve()))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 PAYER, PROD, RESEARCH, ACQUIRED = "111122223333", "222233334444", "333344445555", "444455556666"
+DATA, EMEA, SANDBOX = "555566667777", "666677778888", "777788889999"
 BACKEND = "900000000001"
 ORGANIZATION = "o-demo0world"
 JUMP_ROLE = "OrganizationAccountAccessRole"
@@ -18,8 +19,12 @@ ACCOUNT_NAMES = {
     PROD: "northwind-prod",
     RESEARCH: "northwind-research",
     ACQUIRED: "storefront-acquired",
+    DATA: "northwind-data",
+    EMEA: "northwind-emea",
+    SANDBOX: "northwind-sandbox",
 }
-"""ACQUIRED was invited and lacks the jump role; RESEARCH logs in us-west-2 only."""
+"""ACQUIRED was invited and lacks the jump role; RESEARCH logs in us-west-2 only; EMEA logs in
+eu-west-1 while most of its calls are in us-east-1; SANDBOX was closed and is suspended."""
 
 SONNET = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 OPUS = "anthropic.claude-opus-4-5-20251101-v1:0"
@@ -94,6 +99,8 @@ class Stream:
     """Some calls are throttled or invalid."""
     runaway_agent: str | None = None
     """This agent loses itself in a loop one night in the last week."""
+    open_share: float = 1.0
+    """Share of the world's days after which nothing calls any more."""
 
     @property
     def priced_model(self) -> str:
@@ -141,6 +148,7 @@ def _stream(
 _SUPPORT, _CODE = ("support-bot", "care"), ("code-assistant", "devex")
 _SEARCH, _LEGAL = ("doc-search", "search"), ("contract-review", "legal")
 _AGENTS, _FINOPS = ("literature-agents", "research"), ("finops-copilot", "finance")
+_CATALOGUE, _DESK = ("catalogue", "data"), ("emea-desk", "emea")
 _PROD_US, _PROD_EU = (PROD, "us-east-1"), (PROD, "eu-west-1")
 _LAB_WEST, _LAB_EAST = (RESEARCH, "us-west-2"), (RESEARCH, "us-east-1")
 
@@ -210,6 +218,28 @@ STREAMS: tuple[Stream, ...] = (
         "storefront", ("storefront-recs", "storefront"), (ACQUIRED, "us-east-1"), (OLD_HAIKU, ""),
         "InvokeModel", Shape.CHAT, (2, "m-mid-84"), role="Storefront",
     ),
+    _stream(
+        "catalogue-tags", _CATALOGUE, (DATA, "us-east-1"), (HAIKU, "us"), "Converse",
+        Shape.CHAT, (4, "m-mid-84"), agents=("tagger",), workflow="catalogue-load",
+        role="Catalogue",
+    ),
+    _stream(
+        "catalogue-embed", _CATALOGUE, (DATA, "us-east-1"), (TITAN, ""), "InvokeModel",
+        Shape.EMBEDDING, (4, "m-small-39"), workflow="catalogue-load", role="Catalogue",
+        stumbles=False,
+    ),
+    _stream(
+        "emea-desk", _DESK, (EMEA, "us-east-1"), (HAIKU, "us"), "Converse",
+        Shape.CHAT, (3, "m-large-21"), agents=("dispatcher",), role="Desk",
+    ),
+    _stream(
+        "emea-letters", _DESK, (EMEA, "eu-west-1"), (NOVA_LITE, ""), "Converse",
+        Shape.CHAT, (1, "m-large-21"), agents=("writer",), role="Desk",
+    ),
+    _stream(
+        "hackathon", ("hackathon", "interns"), (SANDBOX, "us-east-1"), (HAIKU, "us"), "Converse",
+        Shape.CHAT, (2, "m-mid-93"), environment="dev", role="Hackers", open_share=0.6,
+    ),
 )  # fmt: skip
 
 
@@ -238,6 +268,13 @@ class Story:
     cur_bucket: str
     reader_account: str
     members_with_jump_role: tuple[str, ...] = field(default=())
+    suspended: tuple[str, ...] = field(default=())
+    """Closed accounts: Organizations lists them, nobody can enter them any more."""
+
+    @property
+    def reachable(self) -> tuple[str, ...]:
+        """Accounts that a reader of the payer can look into."""
+        return (self.reader_account, *self.members_with_jump_role)
 
     def log_place(self, stream: Stream) -> LogPlace | None:
         here = (stream.account, stream.region)
@@ -249,10 +286,10 @@ _LOG_DAYS = 14
 
 
 def organization() -> Story:
-    """One payer and three members."""
+    """One payer and six members."""
     return Story(
         payer=PAYER,
-        accounts=(PAYER, PROD, RESEARCH, ACQUIRED),
+        accounts=(PAYER, PROD, RESEARCH, ACQUIRED, DATA, EMEA, SANDBOX),
         streams=STREAMS,
         logs=(
             LogPlace(PROD, "us-east-1", "northwind-prod-bedrock-logs-use1", "bedrock"),
@@ -260,13 +297,16 @@ def organization() -> Story:
                 PROD, "eu-west-1", "northwind-prod-bedrock-logs-euw1", "bedrock", lost=0.01
             ),
             LogPlace(RESEARCH, "us-west-2", "northwind-research-bedrock-logs-usw2"),
+            LogPlace(DATA, "us-east-1", "northwind-data-bedrock-logs-use1", "bedrock"),
+            LogPlace(EMEA, "eu-west-1", "northwind-emea-bedrock-logs-euw1"),
             LogPlace(
                 PAYER, "us-east-1", log_group=_LOG_GROUP, retention_days=_LOG_DAYS
             ),
         ),
         cur_bucket="northwind-cur-exports",
         reader_account=PAYER,
-        members_with_jump_role=(PROD, RESEARCH),
+        members_with_jump_role=(PROD, RESEARCH, DATA, EMEA),
+        suspended=(SANDBOX,),
     )  # fmt: skip
 
 

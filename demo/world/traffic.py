@@ -74,7 +74,7 @@ def generate(spec: WorldSpec) -> Iterator[Day]:
     done = np.zeros(len(streams), np.int64)
     number = 0
     caches = CacheState()
-    for first, last in _days(spec):
+    for first, last in spec.calendar_days():
         hours = slice(_hour(spec, first), _hour(spec, last))
         parts = [
             _stream_day(spec, at, stream, counts[at, hours], int(done[at]), first, rng, caches)
@@ -84,14 +84,6 @@ def generate(spec: WorldSpec) -> Iterator[Day]:
         calls = _merge(parts, number)
         number += len(calls)
         yield Day(first, last, calls)
-
-
-def _days(spec: WorldSpec) -> Iterator[tuple[datetime, datetime]]:
-    at = spec.start
-    while at < spec.end:
-        midnight = at.replace(hour=0) + timedelta(days=1)
-        yield at, min(midnight, spec.end)
-        at = midnight
 
 
 def _hour(spec: WorldSpec, at: datetime) -> int:
@@ -109,7 +101,8 @@ def _plan(spec: WorldSpec, streams: tuple[Stream, ...], rng: Generator) -> Ints:
     weights = np.empty((len(streams), hours))
     for at, stream in enumerate(streams):
         shape = (rates[stream.client][where] + 1e-6) * trend
-        weights[at] = stream.share * shape / shape.sum()
+        is_open = np.arange(hours) < stream.open_share * hours
+        weights[at] = stream.share * is_open * shape / shape.sum()
     runaway = np.zeros_like(weights, dtype=np.int64)
     for at, stream in enumerate(streams):
         runaway[at, _runaway_hours(spec, stream)] = max(10, spec.requests // 500)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal
 from typing import Any
 
-from demo.world.bill import BillLine
+from demo.world.bill import Bill
+from demo.world.billkey import bill_answers
 from demo.world.prices import plain, usd
 from demo.world.records import Canary
 from demo.world.spec import WorldSpec
@@ -97,7 +97,7 @@ def answers(cells: Iterable[Cell]) -> dict[str, Any]:
 def answer_key(
     spec: WorldSpec,
     tally: Tally,
-    lines: list[BillLine],
+    bill: Bill,
     canaries: list[Canary],
     planted: Planted,
     logged_twice: int,
@@ -110,61 +110,8 @@ def answer_key(
         "logged": answers(tally.cells(lambda cell: cell.logged)),
         "all": answers(tally.cells()),
         "logged_twice": logged_twice,
-        "bill": _bill(lines),
+        "bill": bill_answers(spec, tally, bill.first),
+        "restated": bill_answers(spec, tally, bill.restated),
         "canaries": [asdict(canary) for canary in canaries],
         "planted": asdict(planted),
     }
-
-
-def _bill(lines: list[BillLine]) -> dict[str, Any]:
-    periods: dict[str, list[BillLine]] = {}
-    for line in lines:
-        periods.setdefault(line.period, []).append(line)
-    return {
-        period: {
-            "lines": len(found),
-            "unblended_usd": _sum(found),
-            "bedrock_usd": _sum(line for line in found if line.token_kind),
-            "by_type": _grouped(found, lambda line: line.kind),
-            "by_account": _grouped(found, lambda line: line.account),
-            "by_model": _grouped(
-                [line for line in found if line.token_kind], lambda line: line.stream_model
-            ),
-        }
-        for period, found in sorted(periods.items())
-    }
-
-
-def _grouped(lines: list[BillLine], key: Callable[[BillLine], str]) -> dict[str, str]:
-    names = sorted({key(line) for line in lines})
-    return {name: _sum(line for line in lines if key(line) == name) for name in names}
-
-
-def _sum(lines: Iterable[BillLine]) -> str:
-    return plain(sum((line.cost for line in lines), Decimal(0)))
-
-
-def reconciliation_cells(tally: Tally, lines: list[BillLine]) -> list[dict[str, Any]]:
-    """Per account, day, region, model and token kind: tokens logged, tokens used, money billed."""
-    tokens: dict[tuple[str, str, str, str, str], list[int]] = {}
-    for cell in tally.cells():
-        stream = cell.stream
-        for kind in TOKENS:
-            if count := cell.sums[kind]:
-                day = cell.day.isoformat()
-                key = (stream.account, day, stream.region, stream.priced_model, kind)
-                found = tokens.setdefault(key, [0, 0])
-                found[0] += count if cell.logged else 0
-                found[1] += count
-    billed: dict[tuple[str, str, str, str, str], Decimal] = {}
-    for line in lines:
-        if line.token_kind:
-            day = line.begin.date().isoformat()
-            key = (line.account, day, line.region, line.stream_model, line.token_kind)
-            billed[key] = billed.get(key, Decimal(0)) + line.cost
-    names = ("account", "day", "region", "model", "kind")
-    return [
-        dict(zip(names, key, strict=True))
-        | {"logged_tokens": logged, "tokens": used, "billed_usd": plain(billed[key])}
-        for key, (logged, used) in sorted(tokens.items())
-    ]

@@ -10,7 +10,7 @@ from demo.story.board import StageFailed
 from demo.story.compare import Key, check, check_findings, read_key
 from demo.story.questions import Answer, Part, Sums, window_of
 from demo.world.spec import World
-from demo.world.story import ACQUIRED, PROD, RESEARCH
+from demo.world.story import ACQUIRED, EMEA, PROD, RESEARCH, SANDBOX
 
 
 def expected(requests: int, nano: int) -> dict[str, Any]:
@@ -81,14 +81,13 @@ def test_faces_that_differ_fail_even_where_one_is_right() -> None:
         check(answer(), changed("application", "other", sums(0, None, bill="1")), KEY)
 
 
-def test_the_key_knows_the_place_that_never_logs_and_the_account_out_of_reach(
+def test_the_key_knows_the_places_that_never_log_and_the_accounts_out_of_reach(
     organization: World,
 ) -> None:
     key = read_key(organization)
-    assert key.metered.keys() == {RESEARCH}
-    assert key.billed.keys() == {ACQUIRED}
-    assert key.metered[RESEARCH] > 0
-    assert key.billed[ACQUIRED] > 0
+    assert key.metered.keys() == {RESEARCH, EMEA}
+    assert key.billed.keys() == {ACQUIRED, SANDBOX}
+    assert all(usd > 0 for usd in (*key.metered.values(), *key.billed.values()))
     assert PROD in key.logged["by_account"]
 
 
@@ -101,9 +100,9 @@ def test_the_window_is_whole_days_around_the_world(organization: World) -> None:
 
 def test_a_gap_that_nobody_noticed_fails(organization: World) -> None:
     role = {"subject": ACQUIRED, "evidence": {}}
-    region = {"subject": f"{RESEARCH}/us-east-1", "evidence": {}}
-    assert check_findings([role, region], organization).startswith("2 open")
+    lab, desk = ({"subject": f"{one}/us-east-1", "evidence": {}} for one in (RESEARCH, EMEA))
+    assert check_findings([role, lab, desk], organization).startswith("3 open")
     with pytest.raises(StageFailed, match=ACQUIRED):
-        check_findings([region], organization)
-    with pytest.raises(StageFailed, match="us-east-1"):
-        check_findings([role], organization)
+        check_findings([lab, desk], organization)
+    with pytest.raises(StageFailed, match=f"{EMEA} in us-east-1"):
+        check_findings([role, lab], organization)

@@ -74,8 +74,9 @@ def test_every_stage_holds_and_the_last_line_is_the_published_object(first: Told
     assert (connection["state"], connection["mode"]) == ("connected", "Organization")
     coverage = {one["name"]: one["coverage"] for one in connection["accounts"]}
     assert coverage.pop("storefront-acquired") == "role_missing"
+    assert coverage.pop("northwind-sandbox") == "skipped"
     assert set(coverage.values()) == {"covered"}
-    assert len(coverage) == 3
+    assert len(coverage) == 5
 
 
 def test_the_answer_is_the_answer_key_to_the_cent(first: Told, truth: dict[str, Any]) -> None:

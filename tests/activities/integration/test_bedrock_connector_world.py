@@ -46,6 +46,7 @@ DAYS = 7
 SPEC = WorldSpec.until(date(2026, 11, 20), days=DAYS, requests=2000, cur=CurFormat.BOTH)
 PAYER, PROD, RESEARCH, ACQUIRED = "111122223333", "222233334444", "333344445555", "444455556666"
 READER = "TensorCost-BedrockReader-tc-demo-4f7a9c21"
+DATA, EMEA, SANDBOX = "555566667777", "666677778888", "777788889999"
 KEY = b"fake-hashing-key-of-32-bytes-0123"[:32]
 
 
@@ -201,6 +202,9 @@ def test_discovery_names_every_account_and_reads_each_bill_once(
         PROD: Coverage.COVERED,
         RESEARCH: Coverage.COVERED,
         ACQUIRED: Coverage.ROLE_MISSING,
+        DATA: Coverage.COVERED,
+        EMEA: Coverage.COVERED,
+        SANDBOX: Coverage.SKIPPED,
     }
     assert [f.subject for f in found.findings if f.code == "MEMBER_ROLE_MISSING"] == [ACQUIRED]
     bills = [site for site in found.sites if site.source is SourceKind.BILL]
@@ -214,9 +218,10 @@ def test_calls_in_a_region_without_logging_are_pointed_out(
 ) -> None:
     found = discovered(aws, northwind)
     unlogged = {f.subject: f for f in found.findings if f.code in ("LOGGING_OFF", "WRONG_REGION")}
-    assert set(unlogged) == {f"{RESEARCH}/us-east-1"}
-    (finding,) = unlogged.values()
-    assert "us-west-2" in finding.evidence.values()
+    assert {place: found.evidence["logging_on_in"] for place, found in unlogged.items()} == {
+        f"{RESEARCH}/us-east-1": "us-west-2",
+        f"{EMEA}/us-east-1": "eu-west-1",
+    }
 
 
 def test_logging_in_a_region_that_nobody_calls_is_the_wrong_region(
@@ -316,7 +321,8 @@ def test_metrics_count_every_call_of_the_covered_accounts(
     everything: Totals, truth: dict[str, Any]
 ) -> None:
     asked = truth["all"]["by_account_region"]
-    covered = {place: sums for place, sums in asked.items() if not place.startswith(ACQUIRED)}
+    out_of_reach = (ACQUIRED, SANDBOX)
+    covered = {place: sums for place, sums in asked.items() if not place.startswith(out_of_reach)}
     assert set(everything.metric_requests) == set(covered)
     for place, sums in covered.items():
         assert everything.metric_requests[place] <= sums["requests"]

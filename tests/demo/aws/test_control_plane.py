@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError
 
 from demo.aws.control import SimControl
 from demo.aws.state import Account, InferenceProfile, LegacyReport, Organization, ProvisionedModel
-from demo.world.story import PAYER, PROD, RESEARCH
+from demo.world.story import PAYER, PROD, RESEARCH, SANDBOX
 from tests.demo.clients import Clients, failure
 
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,7 +128,9 @@ def test_accounts_page_with_an_empty_page_between(clients: Clients) -> None:
     assert [] in pages[1:-1]
     accounts = [account for page in pages for account in page]
     assert [account["Id"] for account in accounts] == list(clients.world.accounts)
-    assert {account["State"] for account in accounts} == {"ACTIVE"}
+    states = {account["Id"]: account["State"] for account in accounts}
+    assert {a for a, state in states.items() if state == "SUSPENDED"} == {SANDBOX}
+    assert {state for a, state in states.items() if a != SANDBOX} == {"ACTIVE"}
     assert "INVITED" in {account["JoinedMethod"] for account in accounts}
 
 

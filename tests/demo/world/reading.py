@@ -108,15 +108,33 @@ class Reading:
     texts: list[str] = field(default_factory=list)
 
 
-def read_logs(world: World) -> Reading:
+def _profiles(world: World) -> dict[str, Any]:
     state = json.loads((world.path / "world.json").read_bytes())
+    return {_arn(p): p for p in state["profiles"] if p["type"] == "APPLICATION"}
+
+
+def _model(called: str, profile: dict[str, Any] | None) -> str:
+    return _geo(profile["model_arns"]) if profile else called.rpartition("/")[2]
+
+
+def logged_tokens(world: World) -> Counter[tuple[str, ...]]:
+    """Tokens by account, day, region, model and kind."""
+    profiles, found = _profiles(world), Counter[tuple[str, ...]]()
+    for record in records(world):
+        model = _model(record["modelId"], profiles.get(record["modelId"]))
+        place = (record["accountId"], record["timestamp"][:10], record["region"], model)
+        for kind, count in tokens_of(record).items():
+            found[(*place, kind)] += count
+    return +found
+
+
+def read_logs(world: World) -> Reading:
     prices = json.loads(Path(world.price_file).read_text(), parse_float=Decimal)
-    profiles = {_arn(p): p for p in state["profiles"] if p["type"] == "APPLICATION"}
+    profiles = _profiles(world)
     found = Reading()
     for record in records(world):
-        called = record["modelId"]
-        profile = profiles.get(called)
-        model = _geo(profile["model_arns"]) if profile else called.rpartition("/")[2]
+        profile = profiles.get(record["modelId"])
+        model = _model(record["modelId"], profile)
         counted = tokens_of(record)
         found.requests += 1
         found.tokens.update(counted)

@@ -1,8 +1,7 @@
 import gzip
 import hashlib
 import json
-from collections import Counter
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ import pytest
 from demo.aws.metrics import load_rows
 from demo.world import samples
 from demo.world.build import FolderNotEmpty, build_world
-from demo.world.spec import NotAWorld, Variant, World, WorldSpec, read_world
+from demo.world.spec import NotAWorld, OldWorld, Variant, World, WorldSpec, read_world
+from demo.world.story import SANDBOX
 from tests.demo.world.reading import bill_rows, log_objects, read_logs
 
 DATA = Path(samples.__file__).parent / "data"
@@ -90,7 +90,8 @@ def test_world_has_the_requested_size_and_every_application(organization: World)
     everything = truth(organization)["all"]
     assert everything["total"]["requests"] == organization.requests
     assert len([app for app in everything["by_application"] if app]) >= 6
-    assert len(everything["by_account"]) == 4
+    assert everything["by_account"].keys() == organization.accounts.keys()
+    assert len(organization.accounts) == 7
     assert truth(organization)["logged"]["total"]["requests"] < organization.requests
 
 
@@ -103,59 +104,6 @@ def test_metrics_count_every_call_logged_or_not(organization: World) -> None:
     total = truth(organization)["all"]["total"]
     assert requests == total["requests"]
     assert tokens == total["input_tokens"] + total["output_tokens"]
-
-
-def test_bill_is_the_traffic_at_list_price(organization: World) -> None:
-    rows = bill_rows(organization, parquet=True)
-    billed = truth(organization)["bill"]
-    total = sum((Decimal(repr(row["line_item_unblended_cost"])) for row in rows), Decimal(0))
-    assert total == sum(Decimal(period["unblended_usd"]) for period in billed.values())
-    bedrock = sum(Decimal(period["bedrock_usd"]) for period in billed.values())
-    everything = truth(organization)["all"]
-    unlisted = sum(
-        Decimal(period["by_model"].get("us.stellar.lumen-large-v1:0", "0"))
-        for period in billed.values()
-    )
-    assert abs(bedrock - unlisted - Decimal(everything["total"]["cost_usd"])) < Decimal("1e-6")
-    kinds = Counter(row["line_item_line_item_type"] for row in rows)
-    assert {"Usage", "Tax", "Credit", "SavingsPlanNegation"} <= set(kinds)
-
-
-def test_bill_speaks_both_vocabularies(organization: World) -> None:
-    usage = {row["line_item_usage_type"] for row in bill_rows(organization, parquet=True)}
-    assert "USE1-Claude4.5Haiku-input-tokens" in usage
-    assert "USE1-Claude4.5Haiku-output-tokens-cross-region-global" in usage
-    assert "USE1-MP:USE1_CacheReadInputTokenCount-Units" in usage
-    assert "USE1-MP:USE1_CacheWrite1hInputTokenCount_Global-Units" in usage
-
-
-def test_parquet_and_csv_tell_the_same_bill(single: World) -> None:
-    parquet, text = bill_rows(single, parquet=True), bill_rows(single, parquet=False)
-    assert [row["identity_line_item_id"] for row in parquet] == [
-        row["identity_line_item_id"] for row in text
-    ]
-    assert [repr(row["line_item_unblended_cost"]) for row in parquet] == [
-        repr(float(row["line_item_unblended_cost"])) for row in text
-    ]
-    assert json.loads(text[0]["product"]) == dict(parquet[0]["product"])
-
-
-def test_closed_months_have_an_invoice_and_the_open_one_has_none(organization: World) -> None:
-    invoices: dict[str, set[str]] = {}
-    for row in bill_rows(organization, parquet=True):
-        period = f"{row['bill_billing_period_start_date']:%Y-%m}"
-        invoices.setdefault(period, set()).add(row["bill_invoice_id"])
-    assert invoices == {"2026-10": {"DEMO-2026-10"}, "2026-11": {""}}
-
-
-def test_reconciliation_cells_carry_the_whole_bill(organization: World) -> None:
-    cells = json.loads(organization.cells_file.read_bytes())
-    billed = truth(organization)["bill"]
-    assert sum(Decimal(cell["billed_usd"]) for cell in cells) == sum(
-        Decimal(period["bedrock_usd"]) for period in billed.values()
-    )
-    assert any(0 < cell["logged_tokens"] < cell["tokens"] for cell in cells)
-    assert all(cell["logged_tokens"] <= cell["tokens"] for cell in cells)
 
 
 def test_canaries_stand_in_the_logs_and_nowhere_in_the_answer(single: World) -> None:
@@ -211,6 +159,37 @@ def test_facts_are_read_back(organization: World) -> None:
     assert read_world(organization.path) == organization
     with pytest.raises(NotAWorld):
         read_world(organization.path / "s3")
+
+
+def test_a_world_of_an_older_demo_is_not_taken_for_one_of_today(
+    organization: World, tmp_path: Path
+) -> None:
+    facts = json.loads((organization.path / "facts.json").read_bytes())
+    del facts["restated_period"]
+    (tmp_path / "facts.json").write_text(json.dumps(facts))
+    with pytest.raises(OldWorld, match="make clean"):
+        read_world(tmp_path)
+
+
+def test_progress_ends_with_the_last_calendar_day(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    spec = WorldSpec.until(datetime(2026, 11, 20, 14, tzinfo=UTC), days=2, requests=50)
+    build_world(tmp_path / "w", spec, lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_a_closed_account_falls_silent_before_the_end(organization: World) -> None:
+    days = [
+        line["line_item_usage_start_date"]
+        for line in bill_rows(organization, parquet=True)
+        if line["line_item_usage_account_id"] == SANDBOX
+        and line["line_item_line_item_type"] == "Usage"
+    ]
+    closed = organization.start + (organization.end - organization.start) * 0.6
+    last = max(days).replace(tzinfo=UTC)
+    assert closed - timedelta(days=2) < last < closed
+    assert organization.suspended == [SANDBOX]
+    assert SANDBOX not in organization.members_with_jump_role
 
 
 def test_world_is_built_only_into_an_empty_folder(
