@@ -32,6 +32,7 @@ from benchmarks.harness import (
     recycle_wal,
     spent,
     spread,
+    touch_buffers,
 )
 from benchmarks.ingest_rows import COPY_ROWS, START, Limit, chunks, narrow_tuples, wide_tuples
 from tensorcost.activities.ingest.chunks import Prepared, prepare
@@ -176,6 +177,7 @@ async def main(rows: int, rounds: int) -> None:
         superuser = await asyncpg.connect(servers.superuser)
         await ensure_partitions(Database(engine), tenant, [START.date()])
         bench = Bench(servers, Ours(Database(engine), tenant), superuser)
+        await touch_buffers(servers)
         # A round writes about 3.2 times its rows at 350 bytes of log each.
         await recycle_wal(servers, rows * rounds * 1_300 // 1_000_000 + 64)
         for number in range(rounds + 1):

@@ -12,6 +12,7 @@ import pyarrow as pa
 from tensorcost.activities.ingest.columns import to_events
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.pricing import price_columns
+from tensorcost.domain.cost.rates import Int64
 from tensorcost.domain.cost.unpriced import UnpricedGroup
 from tensorcost.domain.spend.facts import Actor, Dimension, Grain
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
@@ -49,7 +50,7 @@ def prepare(parsed: ParsedSpend, book: PriceBook) -> Prepared:
         grain=parsed.grain,
         dimensions=parsed.dimensions,
         actors=parsed.actors,
-        days=_days(parsed),
+        days=_days(priced.ts_us),
         unpriced=priced.unpriced,
         rejects=parsed.rejects,
         rows_read=parsed.rows_read,
@@ -71,6 +72,5 @@ async def ahead(step: Callable[[], T | None]) -> AsyncGenerator[T, None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _days(parsed: ParsedSpend) -> frozenset[date]:
-    numbers = np.unique(np.array(parsed.ts_us, dtype=np.int64) // _DAY_US)
-    return frozenset(_EPOCH + timedelta(days=int(number)) for number in numbers)
+def _days(ts_us: Int64) -> frozenset[date]:
+    return frozenset(_EPOCH + timedelta(days=day) for day in np.unique(ts_us // _DAY_US).tolist())

@@ -5,18 +5,20 @@ that small objects share one. Each keeps its own checkpoint, and all stand or fa
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final, NamedTuple
 
 from tensorcost.activities.ingest.chunks import Chunks, Prepared, prepare
+from tensorcost.activities.ingest.columns import by_time
 from tensorcost.activities.ingest.report import IngestReport
-from tensorcost.activities.ingest.rollup import HourlySums, sum_by_hour
+from tensorcost.activities.ingest.rollup import sum_by_hour
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.unpriced import merge_unpriced
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.spend.batches import Counts, ObjectRef
+from tensorcost.storage.spend.rollups import HourlySums
 
 FIRST_ROWS: Final = 5_000
 GROUP_ROWS: Final = 20_000
@@ -70,15 +72,16 @@ class Portion:
     """Chunks that are loaded by one COPY where all their rows are new."""
 
     straight: list[Part]
+    """Each in order of time."""
     checked: list[Part]
-    """Chunks that take the slow road."""
+    """Chunks that take the slow road, in the source's order: of repeats the first row stays."""
     sums: HourlySums
     """Hourly sums of ``straight``."""
 
     @classmethod
     def of(cls, parts: Sequence[Part]) -> "Portion":
         """Sort the parts by their roads and sum up those of the straight one."""
-        straight = [part for part in parts if _is_straight(part)]
+        straight = [_by_time(part) for part in parts if _is_straight(part)]
         checked = [part for part in parts if not _is_straight(part)]
         return cls(straight, checked, sum_by_hour([part.chunk.events for part in straight]))
 
@@ -180,3 +183,7 @@ def _later(target: Target, chunks: Iterator[Prepared]) -> Callable[[], Portion |
 
 def _is_straight(part: Part) -> bool:
     return part.chunk.grain is Grain.REQUEST and not part.target.checked
+
+
+def _by_time(part: Part) -> Part:
+    return Part(part.target, replace(part.chunk, events=by_time(part.chunk.events)))

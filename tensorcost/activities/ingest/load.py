@@ -71,7 +71,7 @@ class Load:
 
     async def close(self, targets: Sequence[Target]) -> None:
         """Write rollups and counts, and announce what was accepted."""
-        await add_rollups(self._tx, self._batch_id, self._rollup.rows())
+        await add_rollups(self._tx, self._batch_id, self._rollup.sums())
         accepted = sum(target.report.accepted for target in targets)
         counts = {target.ref: target.counts() for target in targets if target.ref is not None}
         await close_batch(self._tx, self._batch_id, accepted, self._origin, counts)

@@ -4,18 +4,15 @@ Plain arrays: for the thousands of rows of a load a sort costs less than waking 
 frame's threads.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
+from tensorcost.domain.cost.rates import Int64
 from tensorcost.domain.cost.rollup import MEASURE_NAMES
-from tensorcost.storage.spend.rollups import HourlyRows
-
-Int64 = NDArray[np.int64]
+from tensorcost.storage.spend.rollups import HourlySums
 
 _TOKENS: Final = (
     "input_tokens",
@@ -27,18 +24,6 @@ _TOKENS: Final = (
 _HOUR_US: Final = 3_600_000_000
 _KEYS: Final = 4
 _MERGE_AFTER: Final = 32
-
-
-@dataclass(frozen=True, slots=True)
-class HourlySums:
-    """Sums of ``MEASURE_NAMES``, one column a key, no key twice."""
-
-    keys: Int64
-    """(4, n): hours since the epoch, dimension, actor, grain."""
-    measures: Int64
-    """(13, n), in the order of ``MEASURE_NAMES``."""
-
-
 _NOTHING: Final = HourlySums(
     np.zeros((_KEYS, 0), dtype=np.int64), np.zeros((len(MEASURE_NAMES), 0), dtype=np.int64)
 )
@@ -53,7 +38,8 @@ def sum_by_hour(
     table = pa.Table.from_batches(batches)
     if keep is not None:
         table = table.filter(pa.array(keep, pa.bool_()))
-    return _summed(_keys(table), _measures(table) * sign)
+    sums = _summed(_keys(table), _measures(table))
+    return HourlySums(sums.keys, sums.measures * sign)
 
 
 class Rollup:
@@ -66,15 +52,10 @@ class Rollup:
         """Add what ``sum_by_hour`` gave."""
         self._parts.append(sums)
         if len(self._parts) > _MERGE_AFTER:
-            self._parts = [self._merged()]
+            self._parts = [self.sums()]
 
-    def rows(self) -> HourlyRows:
+    def sums(self) -> HourlySums:
         """Sums per (hour, dimension, actor, grain), sorted by them."""
-        merged = self._merged()
-        hour, dim_id, actor_id, grain = (key.tolist() for key in merged.keys)
-        return HourlyRows(hour, dim_id, actor_id, grain, merged.measures.tolist())
-
-    def _merged(self) -> HourlySums:
         if not self._parts:
             return _NOTHING
         return _summed(
@@ -83,7 +64,7 @@ class Rollup:
         )
 
 
-def _summed(keys: Int64, measures: Int64) -> HourlySums:
+def _summed(keys: Int64, measures: Iterable[Int64]) -> HourlySums:
     if not keys.shape[1]:
         return _NOTHING
     order = np.lexsort(keys[::-1])
@@ -91,7 +72,12 @@ def _summed(keys: Int64, measures: Int64) -> HourlySums:
     new = np.ones(keys.shape[1], dtype=np.bool_)
     new[1:] = (keys[:, 1:] != keys[:, :-1]).any(axis=0)
     starts = np.flatnonzero(new)
-    return HourlySums(keys[:, starts], np.add.reduceat(measures[:, order], starts, axis=1))
+    sums = np.zeros((len(MEASURE_NAMES), len(starts)), dtype=np.int64)
+    for into, values in zip(sums, measures, strict=True):
+        # Most sources fill half of the measures.
+        if values.any():
+            np.add.reduceat(values[order], starts, out=into)
+    return HourlySums(keys[:, starts], sums)
 
 
 def _keys(table: pa.Table) -> Int64:
@@ -99,24 +85,22 @@ def _keys(table: pa.Table) -> Int64:
     return np.stack([hours, *(_values(table, name) for name in ("dim_id", "actor_id", "grain"))])
 
 
-def _measures(table: pa.Table) -> Int64:
+def _measures(table: pa.Table) -> list[Int64]:
     requests = _values(table, "requests")
     tokens = [_values(table, name) for name in _TOKENS]
     unpriced = table.column("cost_nano").is_null().to_numpy()
     failed = table.column("error_code").is_valid().to_numpy()
-    return np.stack(
-        [
-            requests,
-            *tokens,
-            _values(table, "quantity_micro"),
-            _values(table, "cost_nano"),
-            requests * unpriced,
-            sum(tokens) * unpriced,
-            requests * failed,
-            _values(table, "latency_ms"),
-            table.column("latency_ms").is_valid().to_numpy().astype(np.int64),
-        ]
-    )
+    return [
+        requests,
+        *tokens,
+        _values(table, "quantity_micro"),
+        _values(table, "cost_nano"),
+        requests * unpriced,
+        sum(tokens) * unpriced,
+        requests * failed,
+        _values(table, "latency_ms"),
+        table.column("latency_ms").is_valid().to_numpy().astype(np.int64),
+    ]
 
 
 def _values(table: pa.Table, name: str) -> Int64:

@@ -41,8 +41,12 @@ _UNITS: Final[Mapping[str, UnitKind]] = {kind.value: kind for kind in UnitKind}
 
 @dataclass(frozen=True, slots=True)
 class PricedColumns:
-    """One value per row of the ``ParsedSpend``."""
+    """One value per row of the ``ParsedSpend``, and those of its columns that pricing reads."""
 
+    ts_us: Int64
+    dim: Int64
+    tokens: tuple[Int64, ...]
+    """In the order of ``TOKEN_KINDS``."""
     cost_nano: Int64
     """Nano-USD; 0 where ``priced`` is false."""
     priced: NDArray[np.bool_]
@@ -68,11 +72,12 @@ def price_columns(parsed: ParsedSpend, book: PriceBook) -> PricedColumns:
     """
     if not len(parsed):
         none = np.zeros(0, dtype=np.int64)
-        return PricedColumns(none, np.zeros(0, dtype=np.bool_), none, ())
-    ts_us = _column(parsed.ts_us)
+        no_tokens = (none,) * len(TOKEN_KINDS)
+        return PricedColumns(none, none, no_tokens, none, np.zeros(0, dtype=np.bool_), none, ())
+    ts_us, dim = _column(parsed.ts_us), _column(parsed.dim)
     table = build_rates(parsed.dimensions, book, int(ts_us.min()), int(ts_us.max()))
     tokens = _token_columns(parsed)
-    rate = table.locate(_column(parsed.dim), ts_us)
+    rate = table.locate(dim, ts_us)
     code = _missing(table, tokens, rate)
     version = _versions(table, tokens, rate)
     cost, doubtful = _sums(table, tokens, rate)
@@ -82,6 +87,9 @@ def price_columns(parsed: ParsedSpend, book: PriceBook) -> PricedColumns:
     _price_by_hand(parsed, book, table, rate, by_hand, (cost, version, code))
     priced = code == 0
     return PricedColumns(
+        ts_us=ts_us,
+        dim=dim,
+        tokens=tokens,
         cost_nano=np.where(priced, cost, 0),
         priced=priced,
         price_version=np.where(priced, version, 0),

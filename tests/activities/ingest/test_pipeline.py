@@ -67,6 +67,38 @@ async def test_an_object_is_priced_stored_and_rolled_up(
         assert [(event.type, event.cursor) for event in outbox] == [("cost.updated", 1)]
 
 
+async def test_values_that_only_some_chunks_have_stay_with_their_rows(
+    db: Database, tenant: TenantId, ingest: SpendIngest
+) -> None:
+    chunks = [
+        parsed_rows("a", latency_ms=7),
+        parsed_rows("b", error_code="throttled"),
+        parsed_rows("c", conversation_id="talk"),
+    ]
+    report = await ingest.load_object(tenant, IMPORT, ObjectRef("o", "1"), lambda: chunks)
+    assert report.accepted == 3
+    async with db.tenant(tenant) as tx:
+        rows = await tx.all(
+            "SELECT latency_ms, error_code, conversation_id, session_id FROM ai.spend_event "
+            "ORDER BY latency_ms, error_code"
+        )
+    assert [tuple(row) for row in rows] == [
+        (7, None, None, None),
+        (None, "throttled", None, None),
+        (None, None, "talk", None),
+    ]
+
+
+async def test_a_column_left_out_of_a_copy_stays_null(db: Database) -> None:
+    async with db.untenanted() as tx:
+        columns = await tx.all(
+            "SELECT attname, atthasdef FROM pg_attribute WHERE attrelid = "
+            "'ai.spend_event'::regclass AND attnum > 0 AND NOT attisdropped AND NOT attnotnull"
+        )
+    assert {column.attname for column in columns} >= {"cost_nano", "latency_ms"}
+    assert not any(column.atthasdef for column in columns)
+
+
 async def test_the_same_object_again_changes_nothing(
     db: Database, tenant: TenantId, ingest: SpendIngest
 ) -> None:
@@ -170,6 +202,16 @@ async def test_a_pushed_id_is_a_repeat_even_with_another_time(
         (0, 0, 1),
     ]
     assert (await measures(db, tenant, "spend_daily"))["requests"] == 1
+
+
+async def test_of_two_pushed_events_with_one_id_the_first_in_the_batch_stays(
+    db: Database, tenant: TenantId, ingest: SpendIngest
+) -> None:
+    pushed = parsed_rows("a", input_tokens=1)
+    add_row(pushed, "a", at=NOON - timedelta(minutes=1), input_tokens=2)
+    report = await ingest.load_window(tenant, IMPORT, "push", lambda: [pushed], seen=True)
+    assert (report.accepted, report.rejected) == (1, 1)
+    assert (await measures(db, tenant, "spend_daily"))["input"] == 1
 
 
 async def test_a_metric_window_read_again_is_replaced_and_rollups_get_the_difference(
