@@ -19,6 +19,7 @@ import argparse
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from itertools import count
 
 import asyncpg
@@ -50,6 +51,8 @@ from tensorcost.storage.spend.partitions import ensure_partitions
 from tests.support.prices import store_list_prices
 
 SMALL_ROWS = 200
+DAYS = 5
+"""Days of events that a round loads: each way in has its own."""
 ORIGIN = Origin("bench")
 LIMITS = ("L wide", "L narrow")
 PARTS = ("wall", "client", "server")
@@ -123,11 +126,12 @@ class Bench:
 
     async def round(self, number: int, rows: int) -> None:
         ours = self._ours
-        made = [chunks(rows, COPY_ROWS, seed=8 * number + n) for n in range(3)]
+        day = DAYS * number
+        made = [chunks(rows, COPY_ROWS, day + n, day + n) for n in range(3)]
         prepared = await ours.prepared(made[0])
         wide, narrow = wide_tuples(prepared), narrow_tuples(prepared)
         few = rows // 10
-        small = [chunks(few, SMALL_ROWS, seed=8 * number + 4 + n) for n in range(2)]
+        small = [chunks(few, SMALL_ROWS, day + 3 + n, day + 3 + n) for n in range(2)]
         wide_limit = await Limit.wide(self._superuser, "wide")
         await self._measure("L wide", number, rows, lambda: wide_limit.copy(wide))
         await wide_limit.drop()
@@ -175,7 +179,8 @@ async def main(rows: int, rounds: int) -> None:
         await store_list_prices(servers.urls.platform)
         engine = make_engine(servers.urls.app, application_name="bench")
         superuser = await asyncpg.connect(servers.superuser)
-        await ensure_partitions(Database(engine), tenant, [START.date()])
+        days = [START.date() + timedelta(days=n) for n in range(DAYS * (rounds + 1))]
+        await ensure_partitions(Database(engine), tenant, days)
         bench = Bench(servers, Ours(Database(engine), tenant), superuser)
         await touch_buffers(servers)
         # A round writes about 3.2 times its rows at 350 bytes of log each.

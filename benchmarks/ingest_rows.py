@@ -14,7 +14,7 @@ from tensorcost.storage.spend.events import COLUMNS
 from tests.support.spend import add_row, dimension
 
 COPY_ROWS = 5_000
-START = datetime(2026, 11, 3, tzinfo=UTC)
+START = datetime(2026, 10, 1, tzinfo=UTC)
 DIMENSIONS = [
     dimension(
         application=f"app-{n % 8}",
@@ -39,10 +39,9 @@ WIDE = """
 """The product's event with its text in every row: 28 columns."""
 
 
-def chunk(rng: random.Random, rows: int, hour: int) -> ParsedSpend:
+def chunk(rng: random.Random, rows: int, start: datetime) -> ParsedSpend:
     """Request rows within one hour, as those of an object are, over ten dimensions."""
     parsed = ParsedSpend(Grain.REQUEST)
-    start = START + timedelta(hours=hour % 24)
     for _ in range(rows):
         add_row(
             parsed,
@@ -59,11 +58,16 @@ def chunk(rng: random.Random, rows: int, hour: int) -> ParsedSpend:
     return parsed
 
 
-def chunks(rows: int, size: int, seed: int) -> list[ParsedSpend]:
-    """``rows`` rows in chunks of ``size``; chunks follow one another through a day."""
+def chunks(rows: int, size: int, seed: int, day: int = 0) -> list[ParsedSpend]:
+    """``rows`` rows in chunks of ``size``; chunks follow one another through the day.
+
+    ``day`` counts from ``START``: what is loaded later happened later, as in a live system.
+    """
     rng = random.Random(seed)
+    start = START + timedelta(days=day)
     return [
-        chunk(rng, min(size, rows - first), first * 24 // rows) for first in range(0, rows, size)
+        chunk(rng, min(size, rows - first), start + timedelta(hours=first * 24 // rows))
+        for first in range(0, rows, size)
     ]
 
 
