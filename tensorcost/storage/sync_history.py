@@ -25,7 +25,7 @@ RUN_COLUMNS: Final = """run_id, connection_id, kind, workflow_id, state, started
     note, requested_by, progressed_at"""
 STEP_COLUMNS: Final = """run_id, step_key, position, account_id, region, source, window_start,
     window_end, state, objects, rows_read, rows_accepted, rows_duplicate, rows_rejected,
-    rows_unpriced, bytes_read, detail, started_at, finished_at"""
+    rows_unpriced, bytes_read, detail, started_at, finished_at, attempt, error_code, error"""
 
 _OPEN_RUN = """
     INSERT INTO app.sync_run (tenant_id, run_id, connection_id, kind, workflow_id, state,
@@ -41,6 +41,11 @@ _FINISH_RUN = """
             SELECT COALESCE(sum(b.rows_accepted), 0)::bigint FROM ai.ingest_batch b
             WHERE b.tenant_id = :tenant AND b.run_id = :run))
     WHERE r.tenant_id = :tenant AND r.run_id = :run AND r.state = 'running'
+"""
+
+_QUARANTINED = """
+    SELECT quarantine_id, run_id, file, position, reason, detail, created_at
+    FROM app.quarantine WHERE tenant_id = :tenant
 """
 
 
@@ -172,8 +177,7 @@ async def list_quarantined(
 ) -> list[QuarantinedRow]:
     """At most ``limit`` quarantined rows, oldest first (ids are time-ordered)."""
     rows = await tx.all(
-        "SELECT quarantine_id, run_id, file, position, reason, detail, created_at "
-        "FROM app.quarantine WHERE tenant_id = :tenant AND quarantine_id > :after "
+        f"{_QUARANTINED} AND quarantine_id > :after "
         "AND (CAST(:connection AS uuid) IS NULL OR connection_id = :connection) "
         "AND (CAST(:run AS uuid) IS NULL OR run_id = :run) ORDER BY quarantine_id LIMIT :limit",
         tenant=tx.tenant_id,
@@ -182,18 +186,29 @@ async def list_quarantined(
         run=run_id,
         limit=limit,
     )
-    return [
-        QuarantinedRow(
-            row.quarantine_id,
-            row.run_id,
-            row.file,
-            row.position,
-            row.reason,
-            row.detail,
-            row.created_at,
-        )
-        for row in rows
-    ]
+    return [_quarantined(row) for row in rows]
+
+
+async def get_quarantined(tx: TenantTx, quarantine_id: UUID) -> QuarantinedRow:
+    """The row that was not accepted, or NotFound."""
+    row = await tx.first(
+        f"{_QUARANTINED} AND quarantine_id = :id", tenant=tx.tenant_id, id=quarantine_id
+    )
+    if row is None:
+        raise NotFound("quarantined row", quarantine_id)
+    return _quarantined(row)
+
+
+def _quarantined(row: Row[Any]) -> QuarantinedRow:
+    return QuarantinedRow(
+        row.quarantine_id,
+        row.run_id,
+        row.file,
+        row.position,
+        row.reason,
+        row.detail,
+        row.created_at,
+    )
 
 
 def tally_of(row: Row[Any], *, done: int = 0, failed: int = 0) -> Tally:
@@ -249,4 +264,7 @@ def step_of(row: Row[Any]) -> SyncStep:
         detail=row.detail,
         started_at=row.started_at,
         finished_at=row.finished_at,
+        attempt=row.attempt,
+        error_code=row.error_code,
+        error=row.error,
     )

@@ -1,8 +1,8 @@
 """The work of a run: planned, handed out, advanced and finished, one step at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,33 +12,44 @@ from sqlalchemy import Row
 from tensorcost.domain.errors import NotFound
 from tensorcost.domain.integration.contracts import Tally
 from tensorcost.domain.integration.plan import Site, WorkItem
-from tensorcost.domain.integration.progress import estimate_finish
-from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import OPEN_STEPS, SourceKind, StepState
 from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import Counts
-from tensorcost.storage.sync_history import RUN_COLUMNS, STEP_COLUMNS, run_of, tally_of
+from tensorcost.storage.sync_history import STEP_COLUMNS, tally_of
 
-PROGRESS_EVERY: Final = timedelta(seconds=1)
 MAX_DETAIL: Final = 1_000
 
 _PLAN = """
     INSERT INTO app.sync_step (tenant_id, run_id, step_key, position, account_id, region, source,
-        window_start, window_end, state, params, started_at)
+        window_start, window_end, state, params, started_at, site_key)
     SELECT $1, $2, i.step_key, i.position, i.account_id, i.region, i.source, i.window_start,
-        i.window_end, 'pending', p.params::jsonb, $3
+        i.window_end, 'pending', p.params::jsonb, $3, p.site_key
     FROM unnest($4::text[], $5::int[], $6::text[], $7::text[], $8::text[], $9::timestamptz[],
         $10::timestamptz[]) WITH ORDINALITY
         AS i (step_key, position, account_id, region, source, window_start, window_end, n)
-    JOIN unnest($11::text[]) WITH ORDINALITY AS p (params, n) USING (n)
+    JOIN unnest($11::text[], $12::text[]) WITH ORDINALITY AS p (params, site_key, n) USING (n)
     ON CONFLICT (tenant_id, run_id, step_key) DO NOTHING
 """
 _SAVE_STEP = """
     UPDATE app.sync_step SET state = :state, objects = :objects, rows_read = :rows_read,
         rows_accepted = :accepted, rows_duplicate = :duplicate, rows_rejected = :rejected,
         rows_unpriced = :unpriced, bytes_read = :bytes_read, detail = :detail, cursor = :cursor,
-        finished_at = :finished
+        finished_at = :finished,
+        error_code = CASE WHEN :ended THEN :error_code ELSE error_code END,
+        error = CASE WHEN :ended THEN :error ELSE error END
     WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key
+"""
+_BEGIN_STEP = """
+    UPDATE app.sync_step SET state = 'running', attempt = :attempt,
+        started_at = CASE WHEN state = 'pending' THEN :now ELSE started_at END,
+        error_code = CASE WHEN :lost THEN :code ELSE error_code END,
+        error = CASE WHEN :lost THEN :error ELSE error END
+    WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key
+"""
+_RETRY_STEP = """
+    UPDATE app.sync_step SET state = 'retrying', attempt = :attempt, error_code = :code,
+        error = :error
+    WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key AND state = ANY(:open)
 """
 _ADD_TO_RUN = """
     UPDATE app.sync_run SET steps_done = steps_done + :done, steps_failed = steps_failed + :failed,
@@ -48,12 +59,7 @@ _ADD_TO_RUN = """
         bytes_read = bytes_read + :bytes_read
     WHERE tenant_id = :tenant AND run_id = :run
 """
-_CLAIM_PROGRESS = f"""
-    UPDATE app.sync_run SET progressed_at = :now
-    WHERE tenant_id = :tenant AND run_id = :run AND state = 'running'
-        AND (progressed_at IS NULL OR progressed_at <= :before)
-    RETURNING {RUN_COLUMNS}
-"""
+_LOST = "WorkerLost"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,9 @@ class StepSaving:
     tally: Tally
     detail: str = ""
     cursor: str = ""
+    error_code: str = ""
+    error: str = ""
+    """Kept of a step that ends; what is still running keeps its last error beside it."""
 
 
 async def plan_steps(tx: TenantTx, run_id: UUID, items: Sequence[WorkItem], now: datetime) -> int:
@@ -96,13 +105,16 @@ async def plan_steps(tx: TenantTx, run_id: UUID, items: Sequence[WorkItem], now:
         [item.window_start for item in items],
         [item.window_end for item in items],
         [orjson.dumps(dict(item.site.params)).decode() for item in items],
+        [item.site.key for item in items],
     )
     total: int = await tx.scalar(
-        "UPDATE app.sync_run SET steps_total = (SELECT count(*) FROM app.sync_step s "
+        "UPDATE app.sync_run SET pace_at = COALESCE(pace_at, :now), "
+        "steps_total = (SELECT count(*) FROM app.sync_step s "
         "WHERE s.tenant_id = :tenant AND s.run_id = :run) "
         "WHERE tenant_id = :tenant AND run_id = :run RETURNING steps_total",
         tenant=tx.tenant_id,
         run=run_id,
+        now=now,
     )
     return total
 
@@ -122,21 +134,48 @@ async def open_steps(tx: TenantTx, run_id: UUID, *, after: int, limit: int) -> l
     return [_item(row) for row in rows]
 
 
-async def begin_step(tx: TenantTx, run_id: UUID, step_key: str, now: datetime) -> Step:
-    """Mark a step as running and return it; a finished one comes back as it ended."""
+async def begin_step(
+    tx: TenantTx, run_id: UUID, step_key: str, now: datetime, *, attempt: int = 1
+) -> Step:
+    """Mark a step as running and return it; a finished one comes back as it ended.
+
+    A step that is found running by a later attempt lost the one before without a word.
+    """
     row = await _locked(tx, run_id, step_key)
     state = StepState(row.state)
-    if state is StepState.PENDING:
+    if state in OPEN_STEPS:
         await tx.run(
-            "UPDATE app.sync_step SET state = 'running', started_at = :now "
-            "WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key",
+            _BEGIN_STEP,
             tenant=tx.tenant_id,
             run=run_id,
             key=step_key,
             now=now,
+            attempt=attempt,
+            lost=state is StepState.RUNNING and attempt > row.attempt > 0,
+            code=_LOST,
+            error=f"attempt {row.attempt} ended without a word: its worker or the database was "
+            "lost, or it took too long",
         )
         state = StepState.RUNNING
     return Step(_item(row), state, tally_of(row), row.detail, row.cursor)
+
+
+async def retry_step(
+    tx: TenantTx, run_id: UUID, step_key: str, *, attempt: int, code: str, error: str
+) -> bool:
+    """Keep why an attempt failed that another one follows; False when the step has ended."""
+    return bool(
+        await tx.run(
+            _RETRY_STEP,
+            tenant=tx.tenant_id,
+            run=run_id,
+            key=step_key,
+            attempt=attempt,
+            code=code,
+            error=error[:MAX_DETAIL],
+            open=[state.value for state in OPEN_STEPS],
+        )
+    )
 
 
 async def get_step(tx: TenantTx, run_id: UUID, step_key: str) -> Step:
@@ -196,6 +235,9 @@ async def save_step(tx: TenantTx, saving: StepSaving, now: datetime) -> bool:
         detail=saving.detail[:MAX_DETAIL],
         cursor=saving.cursor,
         finished=now if ended else None,
+        ended=ended,
+        error_code=saving.error_code,
+        error=saving.error[:MAX_DETAIL],
         **saving.tally.model_dump(exclude={"done", "failed"}),
     )
     change = {
@@ -232,25 +274,6 @@ async def add_finished_step(
         detail=saving.detail[:MAX_DETAIL],
         now=now,
     )
-
-
-async def claim_progress(tx: TenantTx, run_id: UUID, now: datetime) -> SyncRun | None:
-    """The run with a fresh estimate when its progress is due to be told, else None."""
-    row = await tx.first(
-        _CLAIM_PROGRESS, tenant=tx.tenant_id, run=run_id, now=now, before=now - PROGRESS_EVERY
-    )
-    if row is None:
-        return None
-    run = run_of(row)
-    estimate = estimate_finish(run.started_at, now, run.tally.done, run.steps_total)
-    await tx.run(
-        "UPDATE app.sync_run SET estimated_finish = :estimate "
-        "WHERE tenant_id = :tenant AND run_id = :run",
-        tenant=tx.tenant_id,
-        run=run_id,
-        estimate=estimate,
-    )
-    return replace(run, estimated_finish=estimate)
 
 
 async def _locked(tx: TenantTx, run_id: UUID, step_key: str) -> Row[Any]:

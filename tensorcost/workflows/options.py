@@ -11,7 +11,7 @@ from tensorcost.workflows.visibility import fair
 
 with workflow.unsafe.imports_passed_through():
     from tensorcost.domain.ids import TenantId
-    from tensorcost.domain.integration.contracts import Failure
+    from tensorcost.domain.integration.contracts import LONGEST_PAUSE, Failure
     from tensorcost.domain.temporal import TaskQueue
 
 MAX_SUMMARY: Final = 200
@@ -26,7 +26,7 @@ DB_SHORT: Final[ActivityConfig] = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(milliseconds=200),
-        maximum_interval=timedelta(seconds=30),
+        maximum_interval=LONGEST_PAUSE,
         non_retryable_error_types=_NEVER,
     ),
 )
@@ -34,13 +34,15 @@ DB_SHORT: Final[ActivityConfig] = ActivityConfig(
 
 DB_LONG: Final[ActivityConfig] = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=5),
+    heartbeat_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(minutes=1),
+        maximum_interval=LONGEST_PAUSE,
         non_retryable_error_types=_NEVER,
     ),
 )
-"""Planning and judging: bigger statements, nothing outside."""
+"""Planning and judging: bigger statements, nothing outside. Their heartbeats only tell a worker
+that is gone: a task handed to one that is just closing would else be missed after minutes."""
 
 CLOUD_PROBE: Final[ActivityConfig] = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=45),
@@ -65,12 +67,31 @@ CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
     heartbeat_timeout=timedelta(seconds=30),
     retry_policy=RetryPolicy(
         initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(minutes=2),
-        maximum_attempts=30,
+        maximum_interval=LONGEST_PAUSE,
+        maximum_attempts=110,
         non_retryable_error_types=_NEVER,
     ),
 )
-"""One work item: streams, commits object by object, resumes from its heartbeat."""
+"""One work item: streams, commits object by object, resumes from its heartbeat. An outage of
+fifty minutes is waited out."""
+
+
+RECONCILE_MONTH: Final[ActivityConfig] = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=1),
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        maximum_interval=LONGEST_PAUSE,
+        maximum_attempts=110,
+        non_retryable_error_types=[
+            *_NEVER,
+            Failure.NO_BILL.value,
+            Failure.IDENTITY_BROKEN.value,
+        ],
+    ),
+)
+"""One month in one transaction, begun again from its first day. An outage of fifty minutes is
+waited out."""
 
 
 def named(options: ActivityConfig, summary: str) -> ActivityConfig:

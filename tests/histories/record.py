@@ -19,8 +19,13 @@ from typing import Any, Final
 
 from temporalio.client import WorkflowHistory
 
-from tensorcost.activities.integration.ports import ConnectorError
+from tensorcost.activities.integration.ports import ConnectorError, ReadJob
 from tensorcost.activities.processes import Process
+from tensorcost.activities.reconciliation.ask import ReconcileProcess
+from tensorcost.activities.rerating.rerater import Rerater
+from tensorcost.domain.cost.contracts import ReconcileRequest
+from tensorcost.domain.cost.contracts_rerating import RerateState
+from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.integration.contracts import (
     CONTEXT,
     ConnectionKey,
@@ -30,16 +35,30 @@ from tensorcost.domain.integration.contracts import (
     sync_workflow_id,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_rotation import rotation_workflow_id
+from tensorcost.domain.integration.states import ConnectionState
 from tensorcost.domain.temporal import SEARCH_ATTRIBUTE_TYPES
 from tensorcost.domain.tenancy.onboarding_contracts import customer_onboarding_id
+from tensorcost.providers.bedrock.artefacts import ArtefactSettings, BedrockArtefacts
 from tensorcost.runtime.embedded.postgres import EmbeddedPostgres
 from tensorcost.runtime.embedded.temporal import EmbeddedTemporal, TemporalOptions
 from tensorcost.services.processes import IntegrationProcesses
+from tensorcost.services.rerating import Reratings
+from tensorcost.services.rerating_processes import ReratingProcesses
+from tensorcost.services.rotation_processes import RotationProcesses
+from tensorcost.services.secret_rotation import SecretRotationService
+from tensorcost.storage.integration import get_connection, set_connection_state
+from tensorcost.storage.rerating.runs import Rerating, find_open
+from tests.support.bills import OCTOBER, bill_line, load_bill
 from tests.support.connections import make_connection
 from tests.support.databases import make_template, migrated_database
 from tests.support.folders import server_folder
+from tests.support.principals import caller
+from tests.support.rerated import NOVEMBER as NOVEMBER_USE
+from tests.support.rerated import OCTOBER as OCTOBER_USE
+from tests.support.rerated import Books
 from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
-from tests.support.temporal_house import House, open_house
+from tests.support.temporal_house import House, open_house, utc_now
 from tests.support.tenants import app_database, make_tenant
 
 FOLDER: Final = Path(__file__).parent
@@ -53,13 +72,32 @@ class Stage:
     house: House
     connection: Connection
     processes: IntegrationProcesses
+    connector: ScriptedConnector
 
     @property
     def onboarding_id(self) -> str:
         return onboarding_workflow_id(self.connection.connection_id)
 
+    @property
+    def rotation_id(self) -> str:
+        return rotation_workflow_id(self.connection.connection_id)
+
     async def result(self, workflow_id: str) -> Any:
         return await self.house.client.get_workflow_handle(workflow_id).result()
+
+    async def sync(self, **changes: Any) -> str:
+        """Run a whole sync; its workflow id."""
+        key = ConnectionKey(
+            tenant_id=self.connection.tenant_id,
+            connection_id=self.connection.connection_id,
+            provider="bedrock",
+        )
+        argument = SyncInput(connection=key, **changes)
+        sync_id = f"{sync_workflow_id(key.connection_id)}-2026-11-20T12:00:00Z"
+        name = WorkflowName.SYNC.value
+        await self.house.processes.start(Process(name, sync_id, key.tenant_id, CONTEXT, argument))
+        await self.result(sync_id)
+        return sync_id
 
     async def keep(self, name: str, workflow_id: str, run_id: str | None = None) -> None:
         """Write the run's history as the scenario ``name`` of its workflow."""
@@ -80,14 +118,7 @@ async def connected(stage: Stage) -> None:
     await asyncio.sleep(1)
     tenant = stage.connection.tenant_id
     await stage.keep("waiting_for_recommendation", customer_onboarding_id(tenant))
-    key = ConnectionKey(
-        tenant_id=tenant, connection_id=stage.connection.connection_id, provider="bedrock"
-    )
-    sync_id = f"{sync_workflow_id(key.connection_id)}-2026-11-20T12:00:00Z"
-    process = Process(WorkflowName.SYNC.value, sync_id, tenant, CONTEXT, SyncInput(connection=key))
-    await stage.house.processes.start(process)
-    await stage.result(sync_id)
-    await stage.keep("completed", sync_id)
+    await stage.keep("completed", await stage.sync())
 
 
 async def retried(stage: Stage) -> None:
@@ -116,9 +147,123 @@ async def failed_item(stage: Stage) -> None:
     await stage.keep("one_item_failed", outcome["backfill_id"])
 
 
-def _refuse_logs() -> ScriptedConnector:
+async def healed(stage: Stage) -> None:
+    await stage.processes.validate(stage.connection, "user:fake")
+    outcome = await stage.result(stage.onboarding_id)
+    await stage.result(outcome["backfill_id"])
+    await stage.keep("starts_the_backfill_of_a_healed_source", await stage.sync())
+
+
+async def looked(stage: Stage) -> None:
+    await stage.processes.validate(stage.connection, "user:fake")
+    outcome = await stage.result(stage.onboarding_id)
+    await stage.result(outcome["backfill_id"])
+    await stage.keep("looks_for_accounts_first", await stage.sync())
+
+
+async def paged(stage: Stage) -> None:
+    await stage.processes.validate(stage.connection, "user:fake")
+    outcome = await stage.result(stage.onboarding_id)
+    await stage.result(outcome["backfill_id"])
+    sync_id = await stage.sync(per_run=1)
+    described = await stage.house.client.get_workflow_handle(sync_id).describe()
+    first = described.raw_description.workflow_execution_info.first_run_id
+    await stage.keep("goes_on_in_a_new_run", sync_id, first)
+    await stage.keep("went_on_in_a_new_run", sync_id)
+
+
+async def rotated(stage: Stage) -> None:
+    service, me, new = await _switched(stage)
+    stage.connector.trusted = {new}
+    await service.verify(me, stage.connection.connection_id)
+    await stage.result(stage.rotation_id)
+    await stage.keep("rotated", stage.rotation_id)
+
+
+async def rolled_back(stage: Stage) -> None:
+    service, me, _ = await _switched(stage)
+    await service.roll_back(me, stage.connection.connection_id, "changed my mind")
+    await stage.result(stage.rotation_id)
+    await stage.keep("rolled_back", stage.rotation_id)
+
+
+async def _switched(stage: Stage) -> tuple[SecretRotationService, Principal, str]:
+    """A rotation whose new ExternalId is in use while the old one is trusted too."""
+    connection_id, db = stage.connection.connection_id, stage.house.db
+    me = caller(stage.connection.tenant_id)
+    processes = RotationProcesses(stage.house.processes, settle=timedelta(milliseconds=200))
+    artefacts = {"bedrock": BedrockArtefacts(ArtefactSettings("999999999999"))}
+    service = SecretRotationService(db, processes, artefacts, utc_now)
+    stage.connector.trusted = {stage.connection.external_id}
+    async with db.tenant(me.tenant_id) as tx:
+        await set_connection_state(tx, connection_id, ConnectionState.CONNECTED, utc_now())
+    await service.begin(me, connection_id)
+    async with db.tenant(me.tenant_id) as tx:
+        new = (await get_connection(tx, connection_id)).next_external_id
+    stage.connector.trusted.add(new)
+    await service.verify(me, connection_id)
+    return service, me, new
+
+
+async def reconciled(stage: Stage) -> None:
+    tenant, db = stage.connection.tenant_id, stage.house.db
+    await load_bill(db, tenant, [bill_line(OCTOBER)])
+    reconciling = ReconcileProcess(stage.house.processes)
+    due = ReconcileRequest(tenant_id=tenant, requested_by="user:fake")
+    workflow_id = await reconciling.ask(due)
+    await stage.result(workflow_id)
+    await stage.keep("completed", workflow_id)
+    without_bill = due.model_copy(update={"period": OCTOBER.replace(year=2020)})
+    for request in (without_bill, due):
+        await reconciling.ask(request)
+    await stage.result(workflow_id)
+    await stage.keep("gave_up_a_month_and_looked_once_more", workflow_id)
+
+
+async def rerated(stage: Stage) -> None:
+    tenant, db = stage.connection.tenant_id, stage.house.db
+    books = Books(db, tenant, Rerater(db, utc_now))
+    await books.price("2")
+    await books.use(OCTOBER_USE, NOVEMBER_USE)
+    await books.settled()
+    reratings = Reratings(db, ReratingProcesses(stage.house.processes))
+    await books.price("3")
+    await reratings.begin_due()
+    run = await _waiting(books, preview=1)
+    await books.price("4")
+    await reratings.begin_due()
+    await _waiting(books, preview=2)
+    rerating_id = run.rerating_id
+    await reratings.approve(tenant, rerating_id, "user:fake", preview=2, reason="as agreed")
+    await stage.result(run.workflow_id)
+    await stage.keep("approved_after_newer_prices", run.workflow_id)
+    await books.price("5")
+    await reratings.begin_due()
+    run = await _waiting(books, preview=1)
+    await reratings.reject(tenant, run.rerating_id, "user:fake", reason="not ours")
+    await stage.result(run.workflow_id)
+    await stage.keep("rejected", run.workflow_id)
+
+
+async def _waiting(books: Books, preview: int) -> Rerating:
+    """The open re-rating once it waits for a decision on this preview."""
+    while True:
+        async with books.db.tenant(books.tenant) as tx:
+            run = await find_open(tx)
+        if run is not None and (run.state, run.preview) == (RerateState.AWAITING_APPROVAL, preview):
+            return run
+        await asyncio.sleep(0.1)
+
+
+def _refuse_logs(first: int = 1_000) -> ScriptedConnector:
+    """Logs are denied to so many items at first."""
     error = ConnectorError("LOGS_DENIED", "not allowed", retry_after=None)
-    return ScriptedConnector(fail=lambda job: error if "logs" in job.item.step_key else None)
+    denials = [error] * first
+
+    def fail(job: ReadJob) -> ConnectorError | None:
+        return denials.pop() if denials and "logs" in job.item.step_key else None
+
+    return ScriptedConnector(fail=fail)
 
 
 Scenario = tuple[Callable[[Stage], Awaitable[None]], Callable[[], ScriptedConnector]]
@@ -130,6 +275,13 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     ),
     "cancelled": (cancelled, lambda: ScriptedConnector(verdicts=[denied()])),
     "failed_item": (failed_item, _refuse_logs),
+    "healed": (healed, lambda: _refuse_logs(first=1)),
+    "looked": (looked, ScriptedConnector),
+    "paged": (paged, ScriptedConnector),
+    "rotated": (rotated, ScriptedConnector),
+    "rolled_back": (rolled_back, ScriptedConnector),
+    "reconciled": (reconciled, ScriptedConnector),
+    "rerated": (rerated, ScriptedConnector),
 }
 
 
@@ -158,15 +310,16 @@ async def main(names: list[str]) -> None:
                 database = await stack.enter_async_context(migrated_database(server, template))
                 db = await stack.enter_async_context(app_database(database))
                 for name in names or list(SCENARIOS):
-                    play, connector = SCENARIOS[name]
+                    play, make_connector = SCENARIOS[name]
+                    connector = make_connector()
                     connection = await make_connection(db, await make_tenant(database))
-                    async with open_house(address, db, connector()) as house:
+                    async with open_house(address, db, connector) as house:
                         processes = IntegrationProcesses(
                             house.processes,
                             backfill_days=1,
                             interval=timedelta(milliseconds=200),
                         )
-                        await play(Stage(house, connection, processes))
+                        await play(Stage(house, connection, processes, connector))
                     sys.stderr.write(f"recorded {name}\n")
 
 

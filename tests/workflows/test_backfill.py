@@ -26,6 +26,7 @@ from tensorcost.domain.integration.contracts_steps import (
     ItemRef,
     NextItems,
     Planned,
+    RunEnded,
     SilenceVerdict,
 )
 from tensorcost.domain.integration.states import RunState
@@ -65,7 +66,8 @@ def backfill(items: int, **changes: Any) -> WorkflowDriver:
     driver.fake("integration.next_items", by=page)
     driver.fake("integration.ingest_item", by=ingested)
     driver.fake("integration.judge_silence", SilenceVerdict(findings=0))
-    for name in ("integration.fail_item", "integration.finish_run", "tenancy.report_fact"):
+    driver.fake("integration.finish_run", RunEnded())
+    for name in ("integration.fail_item", "tenancy.report_fact"):
         driver.fake(name, Done())
     return driver
 
@@ -118,6 +120,16 @@ async def test_a_failed_item_is_an_outcome_and_not_the_end() -> None:
         "the bucket is gone",
     )
     assert "1 of 3 items failed" in driver.calls("integration.finish_run")[0].note
+
+
+async def test_a_failed_item_is_recorded_under_the_code_that_the_connector_gave() -> None:
+    driver = backfill(items=1)
+    denied = ApplicationError("the bucket says no", "CUR_DENIED", type="CustomerMustAct")
+    driver.fake("integration.ingest_item", raises=denied)
+    await driver.start()
+    await driver.finish()
+    (failed,) = driver.calls("integration.fail_item")
+    assert (failed.code, failed.error) == ("CUR_DENIED", "the bucket says no")
 
 
 async def test_a_backfill_in_which_nothing_worked_has_failed() -> None:

@@ -1,9 +1,10 @@
 """Sync in process: its window is that of the schedule, not of the clock."""
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from temporalio.common import SearchAttributePair, TypedSearchAttributes
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import ApplicationError
 
 from tensorcost.domain.ids import ConnectionId, TenantId
@@ -11,18 +12,24 @@ from tensorcost.domain.integration.contracts import (
     CANCEL_UPDATE,
     CancelRequest,
     ConnectionKey,
+    Failure,
     SyncInput,
     Tally,
 )
 from tensorcost.domain.integration.contracts_steps import (
+    BackfillTicket,
+    Discovered,
     Done,
     ItemOutcome,
     ItemPage,
     ItemRef,
+    NextItems,
     Planned,
+    RunEnded,
 )
 from tensorcost.domain.integration.states import RunState
-from tensorcost.workflows.sync import SCHEDULED_AT, Sync
+from tensorcost.domain.temporal import SearchAttribute
+from tensorcost.workflows.sync import LOOK_EVERY, SCHEDULED_AT, Sync
 from tests.support.connections import NOW
 from tests.support.workflow_driver import WorkflowDriver
 from tests.workflows.activity_types import ACTIVITIES
@@ -31,28 +38,52 @@ KEY = ConnectionKey(
     tenant_id=TenantId(UUID(int=1)), connection_id=ConnectionId(UUID(int=2)), provider="bedrock"
 )
 DUE = NOW - timedelta(minutes=7)
+TENANT = SearchAttributeKey.for_keyword(SearchAttribute.TENANT_ID.value)
+FOUND = Discovered(accounts_total=2, accounts_covered=2, sites=2)
+BACKFILL_ID = f"connection/{KEY.connection_id}/backfill/2"
 
 
-def sync(*, scheduled: bool = True) -> WorkflowDriver:
-    """A sync of two items that runs seven minutes after it was due."""
+def sync(*, scheduled: bool = True, items: int = 2, **changes: Any) -> WorkflowDriver:
+    """A sync of some items that runs seven minutes after it was due."""
     due = [SearchAttributePair(SCHEDULED_AT, DUE)] if scheduled else []
+    tenant = SearchAttributePair(TENANT, str(KEY.tenant_id))
     driver = WorkflowDriver(
         Sync,
-        SyncInput(connection=KEY),
+        SyncInput(connection=KEY, **changes),
         ACTIVITIES,
         f"connection/{KEY.connection_id}/sync-2026-11-20T11:53:00Z",
         NOW,
-        attributes=TypedSearchAttributes(due),
+        attributes=TypedSearchAttributes([*due, tenant]),
     )
-    refs = tuple(ItemRef(step_key=f"item-{n}", position=n, label="x") for n in (1, 2))
-    driver.fake("integration.plan_sync", Planned(items=2, in_flight=4))
-    driver.fake("integration.next_items", ItemPage(items=refs))
+
+    def page(asked: NextItems) -> ItemPage:
+        found = range(asked.after + 1, min(items, asked.after + asked.limit) + 1)
+        refs = (ItemRef(step_key=f"item-{n}", position=n, label="x") for n in found)
+        return ItemPage(items=tuple(refs))
+
+    driver.fake("integration.discover", FOUND)
+    driver.fake("integration.plan_sync", Planned(items=items, in_flight=4))
+    driver.fake("integration.next_items", by=page)
     driver.fake(
         "integration.ingest_item",
         by=lambda order: ItemOutcome(step_key=order.step_key, tally=Tally(done=1, accepted=5)),
     )
     driver.fake("integration.fail_item", Done())
-    driver.fake("integration.finish_run", Done())
+    driver.fake("integration.finish_run", RunEnded())
+    return driver
+
+
+def owing(**changes: Any) -> WorkflowDriver:
+    """A sync that was the first to read a source, whose past nobody has read."""
+    driver = sync(**changes)
+    driver.fake("integration.finish_run", RunEnded(owes_backfill=True))
+    ticket = BackfillTicket(
+        number=2,
+        workflow_id=BACKFILL_ID,
+        window_start=NOW - timedelta(days=90),
+        window_end=NOW,
+    )
+    driver.fake("integration.open_backfill", ticket)
     return driver
 
 
@@ -96,3 +127,103 @@ async def test_a_cancelled_sync_closes_its_run() -> None:
     await driver.update(CANCEL_UPDATE, CancelRequest(requested_by="user:a"))
     assert (await driver.finish()).state is RunState.CANCELLED
     assert driver.calls("integration.finish_run")[0].state is RunState.CANCELLED
+
+
+async def test_a_sync_that_is_the_first_to_read_a_source_starts_its_backfill() -> None:
+    driver = owing()
+    await driver.start()
+    outcome = await driver.finish()
+    (asked,) = driver.calls("integration.open_backfill")
+    assert asked.after_sync == outcome.run_id != asked.run_id
+    assert asked.days is None  # as many as the backfill before
+    (child,) = driver.children
+    assert (child.workflow_id, child.workflow_type) == (BACKFILL_ID, "Backfill")
+    assert child.parent_close_policy == 2  # ABANDON
+    assert set(child.search_attributes.indexed_fields) == {TENANT.name}
+
+
+async def test_a_backfill_that_somebody_else_began_is_not_begun_twice() -> None:
+    driver = owing()
+    driver.fake("integration.open_backfill", BackfillTicket(number=0))
+    await driver.start()
+    assert (await driver.finish()).state is RunState.COMPLETED
+    assert driver.children == []
+
+
+async def test_a_sync_that_owes_nothing_asks_for_nothing() -> None:
+    driver = sync()
+    await driver.start()
+    await driver.finish()
+    assert driver.calls("integration.open_backfill") == []
+
+
+async def test_a_cancelled_sync_starts_no_backfill() -> None:
+    driver = owing()
+    driver.hold("integration.ingest_item")
+    await driver.start()
+    await driver.update(CANCEL_UPDATE, CancelRequest(requested_by="user:a"))
+    assert (await driver.finish()).state is RunState.CANCELLED
+    assert driver.children == []
+
+
+async def test_a_sync_of_many_sites_goes_on_in_a_new_run_until_none_is_left() -> None:
+    driver = sync(items=5, per_run=2)
+    await driver.start()
+    (plan,) = driver.calls("integration.plan_sync")
+    met: list[str] = []
+    while driver.continued is not None:
+        assert driver.calls("integration.finish_run") == []
+        met += [order.step_key for order in driver.calls("integration.ingest_item")]
+        following = driver.continued
+        assert (following.run_id, following.window_end) == (plan.run_id, DUE)
+        # The new run is started by nobody's schedule: what it needs it was handed.
+        driver = owing(scheduled=False, items=5, **following.model_dump(exclude={"connection"}))
+        await driver.start()
+        assert driver.calls("integration.plan_sync") == driver.calls("integration.discover") == []
+    met += [order.step_key for order in driver.calls("integration.ingest_item")]
+    outcome = await driver.finish()
+    assert met == [f"item-{n}" for n in range(1, 6)]
+    assert (outcome.run_id, outcome.items, outcome.tally.done) == (plan.run_id, 5, 5)
+    assert driver.calls("integration.open_backfill")[0].after_sync == plan.run_id
+
+
+async def test_a_sync_looks_for_accounts_and_sources_before_it_plans() -> None:
+    driver = sync()
+    driver.hold("integration.discover")
+    await driver.start()
+    (asked,) = driver.held("integration.discover")
+    assert asked.unless_within == LOOK_EVERY < timedelta(hours=1)
+    assert driver.calls("integration.plan_sync") == []
+    await driver.release("integration.discover")
+    assert driver.calls("integration.plan_sync")[0].run_id == asked.run_id
+    assert (await driver.finish()).state is RunState.COMPLETED
+
+
+async def test_where_nobody_can_look_what_is_known_is_read() -> None:
+    driver = sync()
+    driver.fake(
+        "integration.discover",
+        raises=ApplicationError("denied", type=Failure.CUSTOMER_MUST_ACT.value, non_retryable=True),
+    )
+    await driver.start()
+    outcome = await driver.finish()
+    assert (outcome.state, outcome.tally.accepted) == (RunState.COMPLETED, 10)
+
+
+async def test_a_sync_that_is_cancelled_while_it_looks_leaves_a_cancelled_run() -> None:
+    driver = sync()
+    driver.hold("integration.discover")
+    await driver.start()
+    await driver.update(CANCEL_UPDATE, CancelRequest(requested_by="user:a"))
+    assert (await driver.finish()).state is RunState.CANCELLED
+    assert len(driver.calls("integration.plan_sync")) == 1  # the run stands in the history
+    assert driver.calls("integration.ingest_item") == []
+
+
+async def test_a_run_cancelled_from_outside_before_it_has_begun_closes_nothing() -> None:
+    driver = sync()
+    driver.hold("integration.discover")
+    await driver.start()
+    await driver.cancel()
+    assert driver.cancelled
+    assert driver.calls("integration.finish_run") == []

@@ -1,6 +1,8 @@
 """How runs are told: one shape of event for backfills and syncs."""
 
+from datetime import datetime
 from typing import Any, Final
+from uuid import UUID
 
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
@@ -9,6 +11,7 @@ from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import RunKind, RunState
 from tensorcost.storage.audit import trace_id_now
 from tensorcost.storage.session import TenantTx
+from tensorcost.storage.sync_progress import claim_progress
 
 STARTED: Final = {
     RunKind.BACKFILL: EventType.BACKFILL_STARTED,
@@ -29,9 +32,13 @@ def announce(tx: TenantTx, event: EventType, run: SyncRun) -> None:
     tx.emit(NewEvent(event, run_data(run), trace_id_now()))
 
 
-def tell_progress(tx: TenantTx, run: SyncRun) -> None:
-    """Progress of a backfill. A sync is short: its start and end say enough."""
-    if run.kind is RunKind.BACKFILL:
+async def tell_run(tx: TenantTx, run_id: UUID, now: datetime) -> None:
+    """Refresh the run's estimate and tell a backfill's progress, when that is due.
+
+    A sync is short: its start and end say enough.
+    """
+    run = await claim_progress(tx, run_id, now)
+    if run is not None and run.kind is RunKind.BACKFILL:
         announce(tx, EventType.BACKFILL_PROGRESSED, run)
 
 

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
+from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from tensorcost.activities.failures import later, never
 from tensorcost.activities.integration.ports import Connector, ConnectorError, Connectors
-from tensorcost.domain.integration.contracts import Failure
+from tensorcost.domain.integration.contracts import LONGEST_PAUSE, Failure
 
 
 def connector_for(connectors: Connectors, provider: str) -> Connector:
@@ -19,8 +20,9 @@ def connector_for(connectors: Connectors, provider: str) -> Connector:
 
 
 def translated(error: ConnectorError) -> ApplicationError:
-    """Retried at the delay that the connector asks for, or never."""
+    """Retried no sooner than the connector asks, later from attempt to attempt; or never."""
     if error.retry_after is None:
         return never(Failure.CUSTOMER_MUST_ACT, error.message, code=error.code)
-    delay = timedelta(seconds=error.retry_after)
+    grown = timedelta(seconds=2 ** min(activity.info().attempt - 1, 10))
+    delay = max(timedelta(seconds=error.retry_after), min(grown, LONGEST_PAUSE))
     return later(Failure.PROVIDER_THROTTLED, error.message, delay, code=error.code)

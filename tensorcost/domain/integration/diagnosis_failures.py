@@ -58,7 +58,7 @@ RETRY_AFTER: Final[Mapping[ErrorKind, float]] = {
     ErrorKind.THROTTLED: 20.0,
     ErrorKind.SERVER: 10.0,
     ErrorKind.CHANGED: 30.0,
-    ErrorKind.BACKEND_CREDENTIALS: 60.0,
+    ErrorKind.BACKEND_CREDENTIALS: 30.0,
 }
 """Seconds after which reading again may help; kinds that are not here need a person.
 

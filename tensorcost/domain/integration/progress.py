@@ -1,4 +1,4 @@
-"""How far a run is, and how that is told: an estimate, a table, a capped outcome."""
+"""How far a run is, and how that is told: a share, a table, a capped outcome."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -7,21 +7,9 @@ from typing import Final
 from tensorcost.domain.integration.contracts import Tally
 from tensorcost.domain.integration.states import RunState
 
-MIN_SAMPLE: Final = 3
-"""Finished items below which an estimate would be a guess."""
 BAR_CELLS: Final = 20
 MAX_DETAILS: Final = 10_000
 """Characters of markdown; the server takes 20 kB of details."""
-
-
-def estimate_finish(started_at: datetime, now: datetime, done: int, total: int) -> datetime | None:
-    """When the rest is done at the pace so far; None before there is a pace."""
-    if total <= 0 or done < min(MIN_SAMPLE, total):
-        return None
-    if done >= total:
-        return now
-    pace = (now - started_at) / done
-    return now + pace * (total - done)
 
 
 def run_state(items: int, failed: int, *, cancelled: bool = False) -> RunState:

@@ -58,6 +58,11 @@ class SyncStep:
     detail: str
     started_at: datetime
     finished_at: datetime | None
+    attempt: int = 0
+    """Number of the newest attempt, from 1; 0 before the first, and for what is no work."""
+    error_code: str = ""
+    error: str = ""
+    """Why the last attempt ended, masked, at most 1 kB; empty once the step is completed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,10 @@ class AccountCoverage:
     coverage: Coverage
     detail: str
     checked_at: datetime | None
+    covered_at: datetime | None = None
+    """When it could last be entered; None where it never could."""
+    changed_at: datetime | None = None
+    """Since when state and coverage are what they are."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,12 +34,14 @@ class RunState(StrEnum):
 class StepState(StrEnum):
     PENDING = "pending"
     RUNNING = "running"
+    RETRYING = "retrying"
+    """The last attempt failed and another one follows."""
     COMPLETED = "completed"
     FAILED = "failed"
     SKIPPED = "skipped"
 
 
-OPEN_STEPS: Final = (StepState.PENDING, StepState.RUNNING)
+OPEN_STEPS: Final = (StepState.PENDING, StepState.RUNNING, StepState.RETRYING)
 
 
 class Coverage(StrEnum):

@@ -4,36 +4,25 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 import pytest
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import ActivityEnvironment
 
-from tensorcost.activities.ingest.bills import BillIngest
-from tensorcost.activities.ingest.pipeline import SpendIngest
-from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.integration.cursor import ItemCursor
-from tensorcost.activities.integration.items import ItemActivities
-from tensorcost.activities.integration.ports import ConnectorError, Loaders, ReadJob
+from tensorcost.activities.integration.ports import ConnectorError, ReadJob
 from tensorcost.domain.events.catalogue import EventType
-from tensorcost.domain.integration.contracts import ConnectionKey, Failure, Tally
-from tensorcost.domain.integration.contracts_connection import Connection
-from tensorcost.domain.integration.contracts_findings import Finding, NewFinding, Severity
-from tensorcost.domain.integration.contracts_steps import ItemOrder, ItemOutcome
-from tensorcost.domain.integration.progress_records import SyncStep
+from tensorcost.domain.integration.contracts import Failure, Tally
+from tensorcost.domain.integration.contracts_findings import NewFinding, Severity
 from tensorcost.domain.integration.states import StepState
 from tensorcost.storage import outbox, sync_history, sync_steps
 from tensorcost.storage.audit import AuditFilter, list_entries
-from tensorcost.storage.findings import list_findings
 from tensorcost.storage.integration_sites import watermarks
 from tensorcost.storage.session import Database
-from tests.support.connections import NOW, log_item, make_connection, make_run
+from tests.activities.integration.item_bench import Bench, make_bench
+from tests.support.connections import NOW, make_run
 from tests.support.databases import Database as TestDatabase
-from tests.support.scripted_connector import ScriptedConnector
 from tests.support.tenants import app_database, make_tenant
 
 
@@ -49,77 +38,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-class Bench:
-    """A planned run of one item, and the activity that ingests it."""
-
-    def __init__(
-        self, db: Database, connection: Connection, run_id: UUID, threads: ThreadPoolExecutor
-    ) -> None:
-        self.db = db
-        self.connection = connection
-        self.item = log_item(1)
-        self.connector = ScriptedConnector()
-        self.now = NOW
-        self.order = ItemOrder(
-            connection=ConnectionKey(
-                tenant_id=connection.tenant_id,
-                connection_id=connection.connection_id,
-                provider="bedrock",
-            ),
-            run_id=run_id,
-            step_key=self.item.step_key,
-        )
-        self.acts = ItemActivities(
-            db,
-            {"bedrock": self.connector},
-            Loaders(SpendIngest(db, PriceBooks(db)), BillIngest(db)),
-            threads,
-            lambda: self.now,
-            timedelta(milliseconds=20),
-        )
-        self.beats: list[Any] = []
-        self.beaten = asyncio.Event()
-        self.resume_from()
-
-    async def ingest(self) -> ItemOutcome:
-        return await self.env.run(self.acts.ingest_item, self.order)
-
-    def resume_from(self, *details: object) -> None:
-        """A next attempt, with the heartbeat details that the server kept."""
-        self.env = ActivityEnvironment()
-        self.env.info = replace(self.env.info, heartbeat_details=details, attempt=2)
-        self.env.on_heartbeat = self._beat
-
-    def _beat(self, details: Any) -> None:
-        self.beats.append(details)
-        self.beaten.set()
-
-    async def step(self) -> SyncStep:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            (step,) = await sync_history.list_steps(tx, self.order.run_id, limit=10)
-            return step
-
-    async def findings(self) -> list[Finding]:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            return await list_findings(tx, limit=10)
-
-    async def rows(self) -> int:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            return int(await tx.scalar("SELECT count(*) FROM ai.spend_event"))
-
-    async def requests(self) -> int:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            return int(await tx.scalar("SELECT COALESCE(sum(requests), 0) FROM ai.spend_daily"))
-
-
 @pytest.fixture
 async def bench(db: Database, database: TestDatabase, threads: ThreadPoolExecutor) -> Bench:
-    connection = await make_connection(db, await make_tenant(database))
-    run = await make_run(db, connection)
-    bench = Bench(db, connection, run.run_id, threads)
-    async with db.tenant(connection.tenant_id) as tx:
-        await sync_steps.plan_steps(tx, run.run_id, [bench.item], NOW)
-    return bench
+    return await make_bench(db, await make_tenant(database), threads)
 
 
 async def test_an_item_is_loaded_counted_and_its_watermark_moved(bench: Bench) -> None:
@@ -216,7 +137,7 @@ async def test_a_shutdown_saves_the_cursor_and_asks_to_be_retried(bench: Bench) 
     assert caught.value.type == Failure.DRAINING
     assert not caught.value.non_retryable
     step = await bench.step()
-    assert (step.state, step.tally.accepted, step.tally.objects) == (StepState.RUNNING, 3, 1)
+    assert (step.state, step.tally.accepted, step.tally.objects) == (StepState.RETRYING, 3, 1)
     bench.resume_from()
     assert (await bench.ingest()).tally.accepted == 9
     assert await bench.rows() == 9
@@ -248,6 +169,19 @@ async def test_throttling_is_retried_at_the_delay_that_the_provider_asks_for(
         await bench.ingest()
     assert caught.value.type == Failure.PROVIDER_THROTTLED
     assert caught.value.next_retry_delay == timedelta(seconds=7)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "asked", "seconds"), [(1, 5, 5), (5, 5, 16), (6, 5, 30), (90, 5, 30), (9, 45, 45)]
+)
+async def test_a_long_outage_is_asked_after_less_and_less_often(
+    bench: Bench, attempt: int, asked: float, seconds: int
+) -> None:
+    bench.connector.fail = lambda _job: ConnectorError("NETWORK", "no route", retry_after=asked)
+    bench.resume_from(attempt=attempt)
+    with pytest.raises(ApplicationError) as caught:
+        await bench.ingest()
+    assert caught.value.next_retry_delay == timedelta(seconds=seconds)
 
 
 async def test_a_denial_is_not_retried_and_names_its_code(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Progress told to people: estimates, shares, tables; and what a zero means."""
+"""Progress told to people: shares, tables; and what a zero means."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -12,7 +12,6 @@ from tensorcost.domain.integration.contracts_findings import NewFinding, RankedC
 from tensorcost.domain.integration.contracts_steps import ProbeStep, ProbeVerdict
 from tensorcost.domain.integration.plan import Site
 from tensorcost.domain.integration.progress import (
-    estimate_finish,
     fenced,
     percent,
     progress_markdown,
@@ -20,6 +19,7 @@ from tensorcost.domain.integration.progress import (
     took,
 )
 from tensorcost.domain.integration.progress_silence import (
+    NAMED_PLACES,
     NO_TRAFFIC,
     SILENT_LOGS,
     UNEXPLAINED_ZERO,
@@ -33,20 +33,6 @@ from tensorcost.domain.integration.states import OnboardingPhase, RunState, Sour
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ACCOUNT = "111122223333"
-
-
-def test_the_estimate_goes_on_at_the_pace_so_far() -> None:
-    started = NOW - timedelta(minutes=10)
-    assert estimate_finish(started, NOW, done=5, total=20) == NOW + timedelta(minutes=30)
-
-
-@pytest.mark.parametrize(("done", "total"), [(0, 10), (2, 10), (0, 0)])
-def test_without_a_pace_there_is_no_estimate(done: int, total: int) -> None:
-    assert estimate_finish(NOW - timedelta(minutes=1), NOW, done, total) is None
-
-
-def test_what_is_done_is_finished_now() -> None:
-    assert estimate_finish(NOW - timedelta(minutes=1), NOW, 2, 2) == NOW
 
 
 @pytest.mark.parametrize(
@@ -165,6 +151,23 @@ def test_silence_is_judged_place_by_place() -> None:
     counted = {PLACE: Counted(3, 3), (ACCOUNT, "eu-west-1"): Counted(2, 0)}
     found = judge_silence([LOGS, METRICS, other], counted, "w")
     assert [(f.code, f.subject) for f in found] == [(UNLOGGED_REGION, f"{ACCOUNT}/eu-west-1")]
+
+
+def test_quiet_places_make_one_finding_however_many_they_are() -> None:
+    sites = [site(SourceKind.METRICS, f"region-{n:03d}") for n in range(NAMED_PLACES + 12)]
+    (found,) = judge_silence(sites, {}, "this window")
+    assert (found.code, found.subject, found.severity) == (NO_TRAFFIC, "", Severity.INFO)
+    assert "42 places" in found.title
+    named = found.evidence["places"].split(", ")
+    assert named[0] == f"{ACCOUNT}/region-000"
+    assert len(named) == NAMED_PLACES + 1
+    assert named[-1] == "and 12 more"
+
+
+def test_one_quiet_place_is_named_in_the_title() -> None:
+    (found,) = judge_silence([LOGS, METRICS], {PLACE: Counted(0, 0)}, "w")
+    assert found.title == "No Bedrock calls in us-east-1 in this window"
+    assert found.evidence["places"] == f"{ACCOUNT}/us-east-1"
 
 
 def test_what_is_missing_says_what_it_would_add() -> None:
