@@ -10,7 +10,7 @@ from tensorcost.events.bus import EventBus
 from tensorcost.events.errors import CursorGone, SourceClosed
 from tensorcost.events.settings import EventSettings
 from tensorcost.events.subscriber import Subscriber
-from tensorcost.storage.outbox import events_after
+from tensorcost.storage.outbox import events_after, outbox_bounds
 from tensorcost.storage.session import Database
 
 
@@ -77,6 +77,9 @@ class EventStream:
         subscriber = self._subscriber
         async with self._database.tenant(subscriber.tenant_id) as tx:
             page = await events_after(tx, subscriber.position, limit=self._page_size)
+            bounds = None if page else await outbox_bounds(tx)
+        if bounds is not None and not bounds.can_resume_after(subscriber.position):
+            raise CursorGone(subscriber.position, first=bounds.first, last=bounds.last)
         if page:
             if page[0].cursor != subscriber.position + 1:
                 raise CursorGone(subscriber.position, first=page[0].cursor, last=page[-1].cursor)

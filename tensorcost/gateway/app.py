@@ -62,6 +62,8 @@ def build(deps: GatewayDeps) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
+        # Its records would quote what a caller sent; ours (structlog) do not.
+        telemetry={"logs": False},
         lifespan=deps.lifespan,
     )
     # Sub-applications come first: their paths are compared, not matched by pattern.

@@ -11,7 +11,7 @@ _VARY: Final = (b"vary", b"Origin")
 _EXPOSED: Final = (
     b"access-control-expose-headers",
     b"X-Request-Id, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset,"
-    b" RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed",
+    b" Retry-After, Idempotent-Replayed",
 )
 _ALLOWED: Final[Headers] = [
     (b"access-control-allow-methods", b"GET, POST, PUT, PATCH, DELETE, OPTIONS"),

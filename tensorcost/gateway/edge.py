@@ -7,6 +7,7 @@ token in their own protocol.
 
 import secrets
 from datetime import timedelta
+from functools import partial
 from time import time
 from typing import Final
 
@@ -24,6 +25,7 @@ from tensorcost.domain.errors import (
 )
 from tensorcost.domain.identity.caller import Caller, put_caller
 from tensorcost.domain.identity.membership import ACTIVE_TENANT_HEADER
+from tensorcost.domain.identity.principal import Principal
 from tensorcost.gateway.cors import Cors
 from tensorcost.gateway.errors import Headers, failure_of
 from tensorcost.gateway.request import Sent, sent_with
@@ -35,11 +37,17 @@ UNLIMITED: Final = frozenset({"/livez", "/readyz", "/healthz"})
 SIGN_INS: Final = frozenset({"/v1/auth/login", "/v1/auth/accept-invitation"})
 _SECURITY: Final[Headers] = [
     (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cache-control", b"no-store"),
 ]
+_TOLD: Final = frozenset(
+    {
+        b"x-ratelimit-limit",
+        b"x-ratelimit-remaining",
+        b"x-ratelimit-reset",
+    }
+)
+"""What ``limit_headers`` makes."""
 _HSTS: Final = (
     b"strict-transport-security",
     f"max-age={int(timedelta(days=365).total_seconds())}; includeSubDomains".encode(),
@@ -78,6 +86,7 @@ class Edge:
             if scope["type"] == "http":
                 await self._http(scope, receive, send, caller)
             else:
+                caller.charge = partial(self._charge, [])
                 await self._app(scope, receive, send)
         finally:
             current_trace.reset(reset)
@@ -89,6 +98,7 @@ class Edge:
             return
         headers = self._cors.headers(sent)
         headers.append((b"x-request-id", sent.request_id or caller.trace_id.encode()))
+        caller.charge = partial(self._charge, headers)
         out = _Outgoing(send, headers, self._static)
         try:
             await self._identify(sent, caller)
@@ -115,8 +125,17 @@ class Edge:
         """Take one request off the caller's quota and tell so in ``headers``; RateLimited when
         none is left."""
         quota, key = self._quota(scope, caller)
-        decision = await self._limiter.hit(key, quota)
-        headers += limit_headers(decision, quota)
+        await self._take(quota, key, 1, headers)
+
+    async def _charge(self, headers: Headers, principal: Principal, requests: int) -> None:
+        """``Caller.charge``: take more off, and tell what is left after that."""
+        headers[:] = [header for header in headers if header[0] not in _TOLD]
+        key = f"t:{principal.tenant_id}"
+        await self._take(self._quotas[principal.plan], key, requests, headers)
+
+    async def _take(self, quota: Quota, key: str, requests: int, headers: Headers) -> None:
+        decision = await self._limiter.hit(key, quota, requests)
+        headers += limit_headers(decision)
         if decision.limited:
             raise RateLimited(
                 "too many requests; slow down", retry_after_seconds=decision.retry_after
@@ -177,17 +196,13 @@ class _Outgoing:
         await self._send(message)
 
 
-def limit_headers(decision: Decision, quota: Quota) -> Headers:
-    """The documented trio (reset in epoch seconds) and the IETF pair (reset in seconds)."""
+def limit_headers(decision: Decision) -> Headers:
+    """The documented trio; reset in epoch seconds."""
     seconds = int(-(-decision.reset_after // 1))
-    limit, remaining = decision.limit, decision.remaining
-    window = int(quota.window.total_seconds())
     return [
-        (b"x-ratelimit-limit", b"%d" % limit),
-        (b"x-ratelimit-remaining", b"%d" % remaining),
+        (b"x-ratelimit-limit", b"%d" % decision.limit),
+        (b"x-ratelimit-remaining", b"%d" % decision.remaining),
         (b"x-ratelimit-reset", b"%d" % (int(time()) + seconds)),
-        (b"ratelimit-policy", b'"%s";q=%d;w=%d' % (quota.name.encode(), limit, window)),
-        (b"ratelimit", b'"%s";r=%d;t=%d' % (quota.name.encode(), remaining, seconds)),
     ]
 
 

@@ -4,18 +4,21 @@
 ``{"success": false, "error": …, "code": …, "trace_id": …}``.
 """
 
-from collections.abc import Sequence, Sized
+from collections.abc import Callable, Sequence, Sized
 from decimal import Decimal
 from typing import Any, Final, Generic, Literal, TypeVar
 from uuid import UUID
 
+import msgspec
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from tensorcost.domain.errors import HTTP_STATUS
+
 T = TypeVar("T")
-_OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS
+_rows: Final = msgspec.json.Encoder()
 JSON: Final = b"application/json"
 
 
@@ -41,7 +44,11 @@ class Failure(BaseModel):
 
     success: Literal[False] = False
     error: str
-    code: str
+    code: str = Field(
+        description="By status: "
+        + ", ".join(f"{status} `{code.value}`" for code, status in HTTP_STATUS.items())
+        + ". More may follow."
+    )
     trace_id: str
     details: list[FieldProblem] | None = None
 
@@ -81,16 +88,28 @@ class Bytes(Response):
 
 def encode(value: object) -> bytes:
     """JSON bytes; Decimal as its plain string, datetime with ``Z``, pydantic models as objects."""
-    return orjson.dumps(value, default=_foreign, option=_OPTIONS)
+    return orjson.dumps(value, default=_foreign, option=orjson.OPT_UTC_Z)
 
 
 def ok(data: object, *, status: int = 200, next_cursor: str | None = None) -> Bytes:
     """The success envelope. ``count`` is the length of a list, 1 for anything else."""
     count = len(data) if isinstance(data, list | tuple) and isinstance(data, Sized) else 1
-    body: dict[str, Any] = {"success": True, "data": data, "count": count}
-    if next_cursor is not None:
-        body["next_cursor"] = next_cursor
-    return Bytes(encode(body), status)
+    return Bytes(encode(_success(data, count, next_cursor)), status)
+
+
+def row_of(shape: type[BaseModel]) -> Callable[..., object]:
+    """Makes the rows of ``listed``: takes the values of ``shape`` by place, in published order.
+
+    A row costs half of what a dictionary does, and by place half of what it does by name.
+    Nothing is converted: amounts come as text, for a Decimal might show its exponent.
+    """
+    names = [(name, Any) for name in shape.model_fields]
+    return msgspec.defstruct(shape.__name__, names, frozen=True, gc=False)
+
+
+def listed(rows: list[object], *, next_cursor: str | None = None) -> Bytes:
+    """The success envelope of rows made by ``row_of``."""
+    return Bytes(_rows.encode(_success(rows, len(rows), next_cursor)))
 
 
 def created(data: object) -> Bytes:
@@ -103,6 +122,13 @@ def accepted(data: object) -> Bytes:
     return ok(data, status=202)
 
 
+def _success(data: object, count: int, next_cursor: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {"success": True, "data": data, "count": count}
+    if next_cursor is not None:
+        body["next_cursor"] = next_cursor
+    return body
+
+
 def _foreign(value: object) -> object:
     if isinstance(value, Decimal):
         return format(value, "f")
@@ -112,4 +138,6 @@ def _foreign(value: object) -> object:
         return value.model_dump(mode="json")
     if isinstance(value, frozenset | set):
         return sorted(value)
+    if isinstance(value, msgspec.Struct):
+        return msgspec.structs.asdict(value)
     raise TypeError(f"not part of an answer: {type(value).__name__}")

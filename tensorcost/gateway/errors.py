@@ -33,7 +33,7 @@ _CODE_OF_STATUS: Final[dict[int, ErrorCode]] = {
     401: ErrorCode.UNAUTHENTICATED,
     403: ErrorCode.FORBIDDEN,
     404: ErrorCode.NOT_FOUND,
-    405: ErrorCode.VALIDATION_FAILED,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
     409: ErrorCode.CONFLICT,
     410: ErrorCode.GONE,
     413: ErrorCode.PAYLOAD_TOO_LARGE,

@@ -19,6 +19,8 @@ from uuid import UUID
 
 from fastapi.dependencies.models import Dependant
 from opentelemetry import trace
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -64,10 +66,18 @@ class Memo:
 
     def _remember(self, query: bytes, arguments: dict[str, Any]) -> None:
         kept = {name: value for name, value in arguments.items() if name not in self.callers}
-        if all(isinstance(value, _FIXED) for value in kept.values()):
+        if all(_is_fixed(value) for value in kept.values()):
             self._known[query] = kept
             while len(self._known) > MAX_QUERIES:
                 self._known.popitem(last=False)
+
+
+def _is_fixed(value: object) -> bool:
+    """True for what no handler can change: the next request gets the same object."""
+    if isinstance(value, BaseModel):
+        frozen = value.model_config.get("frozen", False)
+        return frozen and all(_is_fixed(part) for _, part in value)
+    return isinstance(value, _FIXED)
 
 
 def reading(query: bytes) -> None:
@@ -90,12 +100,22 @@ def depends_on_query_alone(dependant: Dependant, known: frozenset[Callable[..., 
     )
     if any(outside):
         return False
-    if any(param.field_info.default_factory is not None for param in dependant.query_params):
+    if any(_makes_anew(param.field_info) for param in dependant.query_params):
         return False
     return all(
         below.call in known or depends_on_query_alone(below, known)
         for below in dependant.dependencies
     )
+
+
+def _makes_anew(field: FieldInfo) -> bool:
+    """True where a default is made for each request, in the field or in its parameter model."""
+    if field.default_factory is not None:
+        return True
+    kind = field.annotation
+    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+        return False
+    return any(_makes_anew(part) for part in kind.model_fields.values())
 
 
 class FastReads:

@@ -11,6 +11,7 @@ import structlog
 
 from tensorcost.domain.audit.chain import GENESIS, ChainCheck, ChainHead, Entry, Finding, seal
 from tensorcost.domain.clock import Clock
+from tensorcost.domain.errors import NotFound
 from tensorcost.domain.identity.actors import actor_of
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.identity.scopes import Scope
@@ -103,6 +104,16 @@ class AuditService:
             found = await audit.list_entries(tx, wanted, limit=limit, after=after)
             await self.access.raw(tx, principal, "audit", {"rows": len(found)})
             return found
+
+    @requires(Scope.AUDIT_READ)
+    async def get(self, principal: Principal, entry_id: UUID) -> Entry:
+        """One entry, or NotFound. Reading it is itself audited, and so is asking in vain."""
+        async with self.database.tenant(principal.tenant_id) as tx:
+            found = await audit.find_entry(tx, entry_id)
+            await self.access.raw(tx, principal, "audit", {"rows": int(found is not None)})
+        if found is None:
+            raise NotFound("audit entry", entry_id)
+        return found
 
     @requires(Scope.AUDIT_READ)
     async def verify(

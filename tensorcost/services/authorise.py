@@ -59,9 +59,17 @@ def requires(
     return declare
 
 
-def serves(target: Callable[..., Any] | Public) -> Callable[[F], F]:
+def any_of(*methods: Callable[..., Any]) -> UseCase:
+    """What a face declares that shows one of several use cases, as it is asked: the scopes that
+    all of them ask for. Each still checks its own."""
+    found = [use_case_of(method) for method in methods]
+    shared = set(found[0].scopes).intersection(*(one.scopes for one in found))
+    return UseCase(" | ".join(one.name for one in found), tuple(sorted(shared)))
+
+
+def serves(target: Callable[..., Any] | UseCase | Public) -> Callable[[F], F]:
     """Mark a face's function with the use case that it shows, or as public with a reason."""
-    shown = target if isinstance(target, Public) else use_case_of(target)
+    shown = target if isinstance(target, UseCase | Public) else use_case_of(target)
 
     def mark(face: F) -> F:
         setattr(face, _SERVES, shown)

@@ -114,6 +114,13 @@ async def list_entries(
     return [_entry(tx.tenant_id, row) for row in rows]
 
 
+async def find_entry(tx: TenantTx, entry_id: UUID) -> Entry | None:
+    row = await tx.first(
+        f"SELECT {_ENTRY} FROM app.audit_entry e WHERE e.entry_id = :id", id=entry_id
+    )
+    return None if row is None else _entry(tx.tenant_id, row)
+
+
 async def tenants_to_seal(database: Database, lookback: timedelta | None) -> Sequence[TenantId]:
     """Tenants with entries of the last ``lookback`` (None: of all time) outside of the chain."""
     async with database.untenanted() as tx:

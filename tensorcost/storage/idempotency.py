@@ -76,3 +76,18 @@ async def release(tx: TenantTx, *, route: str, key: str) -> None:
         route=route,
         key=key,
     )
+
+
+async def prune_keys(tx: TenantTx, before: datetime, *, most: int) -> int:
+    """Forget at most ``most`` keys from before ``before``; how many went.
+
+    A claim does the same for its own tenant; here go the keys of tenants that make none.
+    """
+    return await tx.run(
+        "DELETE FROM app.idempotency_key WHERE tenant_id = :tenant AND (route, key) IN ("
+        "SELECT route, key FROM app.idempotency_key WHERE tenant_id = :tenant "
+        "AND created_at < :before ORDER BY created_at LIMIT :most)",
+        tenant=tx.tenant_id,
+        before=before,
+        most=most,
+    )

@@ -186,6 +186,17 @@ async def revoke_user(tx: TenantTx, user_id: UserId, at: datetime) -> int:
     )
 
 
+async def prune_refresh_tokens(tx: TenantTx, before: datetime, *, most: int) -> int:
+    """Forget at most ``most`` tokens that ended before ``before``; how many went.
+
+    Tokens that have not ended stay, used ones too: a second use of theirs must be noticed.
+    """
+    found: int = await tx.scalar(
+        "SELECT app.prune_refresh_tokens(:before, :most)", before=before, most=most
+    )
+    return found
+
+
 def _sign_in_row(row: Row[Any] | None) -> SignInRow | None:
     if row is None:
         return None

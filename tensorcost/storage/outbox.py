@@ -6,6 +6,7 @@ cursor's row is locked until the transaction that took the number has committed.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -51,6 +52,17 @@ async def events_after(tx: TenantTx, cursor: int, *, limit: int) -> list[Event]:
     """At most ``limit`` committed events after ``cursor``, oldest first."""
     rows = await tx.all(_AFTER, tenant=tx.tenant_id, after=cursor, limit=limit)
     return [_event(tx.tenant_id, row) for row in rows]
+
+
+async def prune_events(tx: TenantTx, before: datetime, *, most: int) -> int:
+    """Forget at most ``most`` events from before ``before``, oldest first; how many went.
+
+    What stays has no gaps. Events of the last day stay, whatever ``before`` says.
+    """
+    found: int = await tx.scalar(
+        "SELECT app.prune_events(:before, :most)", before=before, most=most
+    )
+    return found
 
 
 def _event(tenant_id: TenantId, row: Row[Any]) -> Event:

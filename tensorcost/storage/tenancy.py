@@ -219,6 +219,14 @@ async def accept_invitation(
     )
 
 
+async def prune_invitations(tx: TenantTx, before: datetime, *, most: int) -> int:
+    """Forget at most ``most`` invitations that were used or ended before ``before``; how many."""
+    found: int = await tx.scalar(
+        "SELECT app.prune_invitations(:before, :most)", before=before, most=most
+    )
+    return found
+
+
 def _member(row: Any) -> Member:
     return Member(
         user_id=UserId(row.user_id),

@@ -1,4 +1,4 @@
-"""Rows that only the platform role writes: new tenants, their first user and secrets."""
+"""What only the platform role does: list tenants; write new ones, their first user, secrets."""
 
 from typing import Any
 
@@ -8,6 +8,12 @@ from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.identity.principal import Plan
 from tensorcost.domain.ids import TenantId, UserId
 from tensorcost.storage.session import EVENT_CHANNEL, Tx
+
+
+async def list_tenants(tx: Tx) -> list[TenantId]:
+    """Every tenant, for jobs that go from one to the next."""
+    rows = await tx.all("SELECT tenant_id FROM app.tenant ORDER BY tenant_id")
+    return [TenantId(row.tenant_id) for row in rows]
 
 
 async def insert_tenant(tx: Tx, tenant_id: TenantId, *, slug: str, name: str, plan: Plan) -> bool:

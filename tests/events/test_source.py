@@ -183,6 +183,21 @@ async def test_what_the_outbox_forgot_under_a_replaying_reader_is_not_skipped_in
     assert cursors(seen) == list(range(1, FAST.page_size + 1))
 
 
+async def test_an_outbox_that_forgot_everything_under_a_replaying_reader_says_so(
+    app: Database, database: TestDatabase, tenant: TenantId, source: PostgresEventSource
+) -> None:
+    await commit(app, tenant, *range(10))
+    async with (
+        aclosing(await source.subscribe(tenant, after=9)) as live,
+        aclosing(await source.subscribe(tenant, after=0)) as behind,
+    ):
+        await read(live, 1)
+        await read(behind, FAST.page_size)
+        await _forget_up_to(database, tenant, 10)
+        with pytest.raises(CursorGone, match="holds 11 to 10"):
+            await read(behind, 1)
+
+
 async def test_a_closing_source_ends_its_streams_with_their_cursors(
     app: Database, database: TestDatabase, tenant: TenantId
 ) -> None:

@@ -9,12 +9,14 @@ import orjson
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tensorcost.domain.cost.query import TAGS
+from tensorcost.domain.errors import ErrorCode
 from tensorcost.domain.identity.scopes import Role
 from tensorcost.gateway.blueprint import published
 from tests.gateway.world import World
 
 SNAPSHOT = Path(__file__).resolve().parents[2] / "docs" / "openapi.json"
-FILES = {"get_bucket_policy", "get_template"}
+FILES = {"get_accounts_script", "get_bucket_policy", "get_template"}
 """Operations that answer with a file to keep, not with an envelope."""
 
 
@@ -76,6 +78,17 @@ def test_the_roles_and_their_scopes_are_published(document: dict[str, Any]) -> N
     assert set(document["x-roles"]) == {role.value for role in Role}
     assert "audit:read" not in document["x-roles"]["viewer"]
     assert "cost:read" in document["x-roles"]["viewer"]
+
+
+def test_by_tag_publishes_the_tags_that_it_takes(document: dict[str, Any]) -> None:
+    parameters = document["paths"]["/v1/cost/by-tag"]["get"]["parameters"]
+    (tag,) = [found["schema"] for found in parameters if found.get("name") == "tag"]
+    assert tag["enum"] == [tag.value for tag in TAGS]
+
+
+def test_every_failure_code_is_published(document: dict[str, Any]) -> None:
+    described = document["components"]["schemas"]["Failure"]["properties"]["code"]["description"]
+    assert [code for code in ErrorCode if f"`{code.value}`" not in described] == []
 
 
 async def test_the_page_and_its_assets_come_from_us_and_name_nobody_else(world: World) -> None:

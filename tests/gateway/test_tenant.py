@@ -2,7 +2,7 @@
 
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -104,6 +104,8 @@ async def test_an_invitation_answers_alike_for_known_and_unknown_addresses(world
     assert known.status_code == unknown.status_code == 201
     assert known.json()["data"].keys() == unknown.json()["data"].keys()
     assert known.json()["data"]["display_name"] == ""
+    ids = [UUID(answer.json()["data"]["id"]) for answer in (known, unknown)]
+    assert [one.version for one in ids] == [4, 4], "a time in the id would tell who was there"
 
 
 async def test_the_last_owner_stays_owner_and_stays(world: World) -> None:

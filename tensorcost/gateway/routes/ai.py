@@ -5,18 +5,16 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from tensorcost.domain.cost.query_listing import EventKey
-from tensorcost.gateway.envelope import Bytes, Envelope, ok
+from tensorcost.gateway.envelope import Bytes, Envelope, listed, ok
 from tensorcost.gateway.paging import cursor_of, key_of
 from tensorcost.gateway.routes.ai_shapes import (
     ActorCostOut,
-    EventOut,
     EventParams,
     PushedBody,
     PushOut,
     SpendSummaryOut,
     UnitEconomicsOut,
     UnitParams,
-    event_json,
     figures_json,
 )
 from tensorcost.gateway.routes.cost_params import CostParams, LimitedParams
@@ -31,6 +29,7 @@ from tensorcost.gateway.routes.cost_shapes import (
     sums_json,
     unpriced_json,
 )
+from tensorcost.gateway.routes.event_shapes import EventOut, event_row
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
 from tensorcost.services.spend.answers import (
@@ -60,7 +59,7 @@ def _spend(routes: APIRouter, spend: SpendService) -> None:
         """Single events, newest first: the last 24 hours unless `from` and `to` say otherwise."""
         after = EventKey.parse(key_of(params.cursor, 2)) if params.cursor is not None else None
         page = await spend.events(caller, params.ask(), params.limit, after)
-        return ok([event_json(row) for row in page.rows], next_cursor=_next(page))
+        return listed([event_row(row) for row in page.rows], next_cursor=_next(page))
 
     @routes.get("/spend/summary", response_model=Envelope[SpendSummaryOut])
     @serves(SpendService.summary)
@@ -115,7 +114,7 @@ def _next(page: EventPage) -> str | None:
 
 def _summary(found: SpendSummary) -> Json:
     return {
-        **answered(found.window, found.as_of),
+        **answered(found.window, found.as_of, found.settlement),
         "totals": sums_json(found.sums),
         "by_provider": rows_json(found.by_provider),
         "by_model": rows_json(found.by_model),
@@ -128,7 +127,7 @@ def _summary(found: SpendSummary) -> Json:
 
 def _units(found: UnitEconomicsAnswer) -> Json:
     return {
-        **answered(found.window, found.as_of),
+        **answered(found.window, found.as_of, found.settlement),
         "group_by": found.group_by.value,
         "totals": _unit_row(found.total),
         "rows": [_unit_row(row) for row in found.rows],
@@ -142,7 +141,7 @@ def _unit_row(row: UnitRow) -> Json:
 
 def _actor(found: ActorCost) -> Json:
     return {
-        **answered(found.window, found.as_of),
+        **answered(found.window, found.as_of, found.settlement),
         "id": found.name,
         "totals": sums_json(found.sums),
         "figures": figures_json(found.figures),

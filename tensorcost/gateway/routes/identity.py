@@ -1,7 +1,7 @@
 """The audit trail and its verification (A11)."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Query
@@ -9,7 +9,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from tensorcost.domain.audit.chain import ChainHead, Entry
 from tensorcost.domain.errors import ValidationFailed
-from tensorcost.gateway.envelope import Bytes, Envelope, ok
+from tensorcost.gateway.envelope import Bytes, Envelope, listed, ok, row_of
 from tensorcost.gateway.paging import Paging, next_cursor, time_and_id
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.audit import AuditService
@@ -26,6 +26,9 @@ class AuditEntryOut(BaseModel):
     resource_id: str
     detail: dict[str, Any]
     trace_id: str | None
+
+
+_AuditEntryRow: Final = row_of(AuditEntryOut)
 
 
 class ChainFindingOut(BaseModel):
@@ -60,7 +63,7 @@ def router(audit: AuditService) -> APIRouter:
         """The audit trail, newest first."""
         wanted = AuditFilter(action=action, actor=actor, since=since, until=until)
         rows = await audit.list(caller, wanted, limit=page.limit, after=time_and_id(page))
-        return ok(
+        return listed(
             [_entry(row) for row in rows],
             next_cursor=next_cursor(
                 rows, page, lambda row: (row.at.isoformat(), str(row.entry_id))
@@ -95,14 +98,14 @@ def router(audit: AuditService) -> APIRouter:
     return routes
 
 
-def _entry(entry: Entry) -> dict[str, Any]:
-    return {
-        "id": entry.entry_id,
-        "at": entry.at,
-        "actor": entry.actor,
-        "action": entry.action,
-        "resource_type": entry.resource_type,
-        "resource_id": entry.resource_id,
-        "detail": entry.detail,
-        "trace_id": entry.trace_id,
-    }
+def _entry(entry: Entry) -> object:
+    return _AuditEntryRow(
+        entry.entry_id,
+        entry.at,
+        entry.actor,
+        entry.action,
+        entry.resource_type,
+        entry.resource_id,
+        entry.detail,
+        entry.trace_id,
+    )

@@ -1,7 +1,7 @@
 """The tenant's settings, members, branding and feature flags (A9, A10)."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -13,7 +13,7 @@ from tensorcost.domain.ids import UserId
 from tensorcost.domain.tenancy.flags import FlagReason
 from tensorcost.domain.tenancy.members import Member, MemberStatus
 from tensorcost.domain.tenancy.settings import Branding
-from tensorcost.gateway.envelope import Bytes, Envelope, created, ok
+from tensorcost.gateway.envelope import Bytes, Envelope, created, listed, ok, row_of
 from tensorcost.gateway.paging import Paging, next_cursor, time_and_id
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
@@ -63,6 +63,10 @@ class NewMember(_In):
 class InvitedOut(MemberOut):
     invitation: str = Field(description="Shown once. Its bearer becomes the member.")
     invitation_expires_at: datetime
+
+
+_MemberRow: Final = row_of(MemberOut)
+_InvitedRow: Final = row_of(InvitedOut)
 
 
 class RoleChange(_In):
@@ -122,8 +126,8 @@ def _members(routes: APIRouter, members: MemberService) -> None:
     async def list_members(caller: Caller, page: Paging) -> Bytes:
         """Members and their roles, oldest first."""
         rows = await members.list(caller, limit=page.limit, after=time_and_id(page))
-        return ok(
-            [_member(row) for row in rows],
+        return listed(
+            [_MemberRow(*_member(row)) for row in rows],
             next_cursor=next_cursor(
                 rows, page, lambda row: (row.joined_at.isoformat(), str(row.user_id))
             ),
@@ -134,19 +138,14 @@ def _members(routes: APIRouter, members: MemberService) -> None:
     async def invite_member(caller: Caller, body: NewMember) -> Bytes:
         """Invite a member. Inviting an invited address again replaces the invitation."""
         invited = await members.invite(caller, body.email, body.role)
-        return created(
-            {
-                **_member(invited.member),
-                "invitation": invited.token,
-                "invitation_expires_at": invited.expires_at,
-            }
-        )
+        return created(_InvitedRow(*_member(invited.member), invited.token, invited.expires_at))
 
     @routes.patch("/members/{id}/role", response_model=Envelope[MemberOut])
     @serves(MemberService.change_role)
     async def change_member_role(caller: Caller, id: UUID, body: RoleChange) -> Bytes:
         """Change a member's role. The last owner stays one."""
-        return ok(_member(await members.change_role(caller, UserId(id), body.role)))
+        changed = await members.change_role(caller, UserId(id), body.role)
+        return ok(_MemberRow(*_member(changed)))
 
     @routes.delete("/members/{id}", response_model=Envelope[dict[str, bool]])
     @serves(MemberService.remove)
@@ -171,12 +170,13 @@ def _flags(routes: APIRouter, flags: FlagService) -> None:
         return ok(await flags.override(caller, key, body.enabled, user_id))
 
 
-def _member(member: Member) -> dict[str, Any]:
-    return {
-        "id": member.user_id,
-        "email": member.email,
-        "display_name": member.display_name,
-        "role": member.role,
-        "status": member.status,
-        "joined_at": member.joined_at,
-    }
+def _member(member: Member) -> tuple[Any, ...]:
+    """The values of a ``MemberOut``."""
+    return (
+        member.user_id,
+        member.email,
+        member.display_name,
+        member.role,
+        member.status,
+        member.joined_at,
+    )

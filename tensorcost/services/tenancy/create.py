@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from uuid_utils.compat import uuid7
 
@@ -69,7 +69,7 @@ async def create_tenant(
             raise Conflict(f"the slug {slug} is taken")
         await store.insert_secret(tx, tenant_id, CONTENT_HASH, secrets.token_bytes(32))
         known = await tenancy.find_user(tx, email)
-        owner_id = known or UserId(UUID(str(uuid7())))
+        owner_id = known or UserId(uuid4())  # see MemberService._user_to_invite
         invitation = None
         if known is None:
             await store.insert_user(tx, owner_id, email, hashed)

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
-from uuid import UUID
-
-from uuid_utils.compat import uuid7
+from uuid import UUID, uuid4
 
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.errors import Conflict, NotFound
@@ -54,6 +52,12 @@ class MemberService:
         """Invited and active members, oldest first."""
         async with self.database.tenant(principal.tenant_id) as tx:
             return await tenancy.list_members(tx, limit=limit, after=after)
+
+    @requires(Scope.TENANT_READ)
+    async def get(self, principal: Principal, user_id: UserId) -> Member:
+        """One invited or active member, or NotFound."""
+        async with self.database.tenant(principal.tenant_id) as tx:
+            return await _found(tx, user_id)
 
     @requires(Scope.TENANT_ADMIN)
     async def invite(self, principal: Principal, email: str, role: Role) -> Invited:
@@ -126,7 +130,8 @@ class MemberService:
     async def _user_to_invite(tx: TenantTx, email: str) -> UserId:
         user_id = await tenancy.find_user(tx, email)
         if user_id is None:
-            user_id = UserId(UUID(str(uuid7())))
+            # At random: users are everybody's, and the time in an id would tell who was there.
+            user_id = UserId(uuid4())
             await tenancy.add_user(tx, user_id, email)
             return user_id
         member = await tenancy.find_member(tx, user_id)

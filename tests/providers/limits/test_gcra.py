@@ -1,5 +1,6 @@
 """The limiter with Valkey and without."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -37,6 +38,23 @@ async def test_a_hit_may_cost_more_than_one_and_too_much_takes_nothing(limiter: 
     assert (await limiter.hit(key, quota, cost=7)).remaining == 3
     assert (await limiter.hit(key, quota, cost=4)).limited
     assert (await limiter.hit(key, quota, cost=3)).remaining == 0
+
+
+async def test_a_refused_cost_fits_after_the_time_told(limiter: Limiter) -> None:
+    quota, key = Quota("fake", 2, timedelta(seconds=1)), fresh()
+    assert not (await limiter.hit(key, quota, cost=2)).limited
+    refused = await limiter.hit(key, quota)
+    assert refused.limited
+    await asyncio.sleep(refused.retry_after + 0.02)
+    assert not (await limiter.hit(key, quota)).limited
+
+
+async def test_of_too_many_keys_in_memory_the_latest_used_stay() -> None:
+    quota, limiter = Quota("fake", 1, timedelta(hours=1)), Limiter(max_keys=2)
+    for key in ("a", "b", "c"):
+        assert not (await limiter.hit(key, quota)).limited
+    assert (await limiter.hit("c", quota)).limited
+    assert not (await limiter.hit("a", quota)).limited
 
 
 async def test_keys_and_quotas_are_counted_apart(limiter: Limiter) -> None:
