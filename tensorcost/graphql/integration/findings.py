@@ -11,6 +11,8 @@ from tensorcost.domain.integration.states import FindingState
 from tensorcost.graphql.ids import Node, global_id
 from tensorcost.graphql.integration.runs import CONNECTION
 
+FINDING = "Finding"
+
 
 @strawberry.type(description="One possible cause with its own remedy, the likeliest first.")
 class RankedCause:
@@ -37,7 +39,7 @@ class Finding(Node):
     @classmethod
     def from_domain(cls, found: domain.Finding) -> "Finding":
         return cls(
-            id=global_id("Finding", found.finding_id),
+            id=global_id(FINDING, found.finding_id),
             connection_id=global_id(CONNECTION, found.connection_id),
             code=found.code,
             severity=found.severity,

@@ -4,7 +4,7 @@ import strawberry
 
 from tensorcost.domain.integration.states import FindingState
 from tensorcost.graphql.context import GraphqlInfo
-from tensorcost.graphql.ids import Node, split_id, uuid_in
+from tensorcost.graphql.ids import uuid_in
 from tensorcost.graphql.integration.findings import Finding
 from tensorcost.graphql.integration.runs import CONNECTION, RUN, QuarantinedRow, SyncRun
 from tensorcost.graphql.integration.types import (
@@ -38,16 +38,6 @@ class IntegrationQueries:
     @query(IntegrationService.get, "One connection.")
     async def connection(self, info: GraphqlInfo, id: strawberry.ID) -> ProviderConnection | None:
         context = info.context
-        found = await context.services.integration.get(context.principal, uuid_in(id, CONNECTION))
-        return ProviderConnection.from_domain(found)
-
-    @query(IntegrationService.get, "A connection or a run, by its id.")
-    async def node(self, info: GraphqlInfo, id: strawberry.ID) -> Node | None:
-        context = info.context
-        kind, _ = split_id(id)
-        if kind == RUN:
-            run = await context.services.history.run(context.principal, uuid_in(id, RUN))
-            return SyncRun.from_domain(run)
         found = await context.services.integration.get(context.principal, uuid_in(id, CONNECTION))
         return ProviderConnection.from_domain(found)
 

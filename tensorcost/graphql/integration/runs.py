@@ -16,6 +16,7 @@ from tensorcost.graphql.scalars import Count
 
 RUN = "SyncRun"
 CONNECTION = "ProviderConnection"
+QUARANTINED = "QuarantinedRow"
 
 
 @strawberry.type(description="`accepted` + `duplicate` + `rejected` = `rowsRead`.")
@@ -49,6 +50,9 @@ class SyncStep:
     detail: str
     started_at: datetime
     finished_at: datetime | None
+    attempt: int = strawberry.field(description="The newest attempt, from 1; 0 before the first.")
+    error_code: str
+    error: str = strawberry.field(description="Why the last attempt ended; empty once completed.")
 
     @classmethod
     def from_domain(cls, found: records.SyncStep) -> "SyncStep":
@@ -65,6 +69,9 @@ class SyncStep:
             detail=found.detail,
             started_at=found.started_at,
             finished_at=found.finished_at,
+            attempt=found.attempt,
+            error_code=found.error_code,
+            error=found.error,
         )
 
 
@@ -133,7 +140,7 @@ class QuarantinedRow(Node):
     @classmethod
     def from_domain(cls, found: records.QuarantinedRow) -> "QuarantinedRow":
         return cls(
-            id=global_id("QuarantinedRow", found.quarantine_id),
+            id=global_id(QUARANTINED, found.quarantine_id),
             run_id=None if found.run_id is None else global_id(RUN, found.run_id),
             file=found.file,
             position=Count(found.position),

@@ -57,6 +57,10 @@ class ConnectionAccount:
     coverage: Coverage
     detail: str
     checked_at: datetime | None
+    covered_at: datetime | None = strawberry.field(description="When it could last be entered.")
+    changed_at: datetime | None = strawberry.field(
+        description="Since when its state and coverage are what they are."
+    )
 
     @classmethod
     def from_domain(cls, found: records.AccountCoverage) -> "ConnectionAccount":
@@ -68,6 +72,8 @@ class ConnectionAccount:
             coverage=found.coverage,
             detail=found.detail,
             checked_at=found.checked_at,
+            covered_at=found.covered_at,
+            changed_at=found.changed_at,
         )
 
 
