@@ -282,7 +282,6 @@ async def test_another_tenant_finds_nothing(desk: Desk, database: TestDatabase) 
         desk.connections.setup(stranger, connection),
         desk.connections.validate(stranger, connection),
         desk.connections.cancel(stranger, connection),
-        desk.connections.rotate_secret(stranger, connection),
         desk.history.runs(stranger, connection, limit=5),
         desk.history.accounts(stranger, connection),
         desk.history.findings(stranger, limit=5, connection_id=connection),
@@ -301,9 +300,3 @@ async def test_a_bucket_policy_needs_a_bucket(desk: Desk) -> None:
     )
     policy = await desk.connections.bucket_policy(desk.me, connection)
     assert "arn:aws:s3:::fake-cur" in policy
-
-
-async def test_no_secret_can_be_rotated_yet(desk: Desk) -> None:
-    connection = await desk.connect()
-    with pytest.raises(Conflict, match="no secret"):
-        await desk.connections.rotate_secret(desk.me, connection)

@@ -7,6 +7,7 @@ import pytest
 
 from tensorcost.domain.cost.query import CostQuery, GroupBy, SpendFilter, Step
 from tensorcost.domain.cost.query_window import Window
+from tensorcost.domain.cost.reserved import CHARGES, UNATTRIBUTED, UNCLASSIFIED
 from tensorcost.domain.cost.summary import Beside, Table, Verdict, tabulate
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.facts import Actor, Grain, Source
@@ -120,6 +121,55 @@ async def test_a_bill_line_without_a_model_yields_to_any_finer_row_of_its_accoun
     assert beside(found) == {(Grain.BILL, Verdict.FINER_GRAIN): 1 * USD}
 
 
+async def test_billed_money_without_a_model_has_a_name_by_which_it_can_be_asked_for(
+    db: Database, tenant: TenantId
+) -> None:
+    nameless = dimension(model_id="", application="", team="")
+    gpu = dimension(source=Source.GPU_AGENT, model_id="", region="us-west-2")
+    await add_uses(db, tenant, [Use(at(DAY), gpu, 50 * USD, input_tokens=0)])
+    await add_bill(db, tenant, [Billed(DAY, nameless, 2 * USD), Billed(DAY, dimension(), 3 * USD)])
+    by_model = (GroupBy.MODEL,)
+    found = await table(db, tenant, CostQuery(WEEK, group_by=by_model))
+    assert {row.key[0]: row.sums.cost_nano for row in found.rows} == {
+        "": 50 * USD,
+        MODEL: 3 * USD,
+        UNCLASSIFIED: 2 * USD,
+    }
+    for name, cost in ((UNCLASSIFIED, 2), ("", 52), (MODEL, 3)):
+        only = SpendFilter(model_id=name)
+        asked = await table(db, tenant, CostQuery(WEEK, group_by=by_model, filter=only))
+        assert asked.sums.total.cost_nano == cost * USD
+
+
+@pytest.mark.parametrize("group", list(GroupBy))
+async def test_what_a_bill_says_besides_usage_goes_by_reserved_names_in_every_dimension(
+    db: Database, tenant: TenantId, group: GroupBy
+) -> None:
+    charges = [
+        Billed(DAY, dimension(), USD, category=category)
+        for category in ("Tax", "Credit", "Adjustment", "Purchase")
+    ]
+    charges.append(Billed(DAY, dimension(), -USD, item="Refund"))
+    charges.append(Billed(DAY, dimension(), USD, in_scope=False))
+    await add_bill(db, tenant, charges)
+    async with db.tenant(tenant) as tx:
+        facts = await read_facts(tx, CostQuery(WEEK, group_by=(group,)))
+    assert {fact.key[0] for fact in facts} == set(CHARGES.values())
+
+
+@pytest.mark.parametrize("group", [GroupBy.TEAM, GroupBy.OWNER, GroupBy.AGENT, GroupBy.USER])
+async def test_billed_usage_that_nobody_logged_is_unattributed_where_its_own_tags_say_nothing(
+    db: Database, tenant: TenantId, group: GroupBy
+) -> None:
+    await add_bill(db, tenant, [Billed(DAY, dimension(team=""), 2 * USD)])
+    found = await table(db, tenant, CostQuery(WEEK, group_by=(group,)))
+    assert [row.key for row in found.rows] == [(UNATTRIBUTED,)]
+    for name, dollars in ((UNATTRIBUTED, 2), ("", 2), ("(tax)", 0), ("ana", 0)):
+        only = SpendFilter(**{group.value: name})  # type: ignore[arg-type]
+        kept = await table(db, tenant, CostQuery(WEEK, filter=only))
+        assert kept.sums.total.cost_nano == dollars * USD, name
+
+
 async def test_tax_credits_purchases_other_currencies_and_other_products_are_never_added(
     db: Database, tenant: TenantId
 ) -> None:
@@ -133,6 +183,7 @@ async def test_tax_credits_purchases_other_currencies_and_other_products_are_nev
             Billed(DAY, where, -3 * USD, category="Credit"),
             Billed(DAY, where, 4 * USD, category="Purchase"),
             Billed(DAY, where, 5 * USD, category="Adjustment"),
+            Billed(DAY, where, -1 * USD, item="Refund"),
             Billed(DAY, where, 6 * USD, currency="EUR"),
             Billed(DAY, where, 7 * USD, in_scope=False),
         ],
@@ -142,8 +193,9 @@ async def test_tax_credits_purchases_other_currencies_and_other_products_are_nev
     assert {(b.reason, b.currency, b.measures.cost_nano) for b in found.beside} == {
         (Verdict.TAX, "USD", 2 * USD),
         (Verdict.CREDIT, "USD", -3 * USD),
-        (Verdict.PURCHASE, "USD", 4 * USD),
-        (Verdict.ADJUSTMENT, "USD", 5 * USD),
+        (Verdict.COMMITMENT, "USD", 4 * USD),
+        (Verdict.DISCOUNT, "USD", 5 * USD),
+        (Verdict.REFUND, "USD", -1 * USD),
         (Verdict.OTHER_CURRENCY, "EUR", 6 * USD),
         (Verdict.OUT_OF_SCOPE, "USD", 7 * USD),
     }

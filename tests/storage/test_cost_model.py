@@ -135,7 +135,7 @@ def _naive(world: World, loads: int, window: Window, by: GroupBy, only_model: st
             totals[(key, use.grain, verdict, "USD")] += use.cost_nano or 0
     for line in stated[-1] if stated else []:
         if window.start <= at(line.day) < window.end and only_model in (None, line.where.model_id):
-            key = _group(by, line.where, Actor())
+            key = _billed_key(by, line)
             verdict = _bill_verdict(line, finest, areas)
             totals[(key, Grain.BILL, verdict, line.currency)] += line.unblended_nano
     return dict(totals)
@@ -147,15 +147,24 @@ def _bill_verdict(
     areas: set[tuple[date, str, str]],
 ) -> Verdict:
     cell = _cell(line.day, line.where)
-    if not line.in_scope:
-        return Verdict.OUT_OF_SCOPE
     if line.category != "Usage":
         return Verdict(line.category.lower())
+    if not line.in_scope:
+        return Verdict.OUT_OF_SCOPE
     if line.currency != "USD":
         return Verdict.OTHER_CURRENCY
     if cell in finest or (not line.where.model_id and cell[:3] in areas):
         return Verdict.FINER_GRAIN
     return Verdict.COUNTED
+
+
+def _billed_key(by: GroupBy, line: Billed) -> str:
+    if line.category != "Usage":
+        return f"({line.category.lower()})"
+    if not line.in_scope:
+        return "(out of scope)"
+    nothing = "(unclassified)" if by is GroupBy.MODEL else "(unattributed)"
+    return _group(by, line.where, Actor()) or nothing
 
 
 def _cell(day: date, where: Dimension) -> tuple[date, str, str, str]:

@@ -162,6 +162,9 @@ async def test_a_profile_is_kept_with_its_newest_tags(db: Database, database: Te
         await integration_sites.save_profiles(tx, made.connection_id, [old], NOW)
         await integration_sites.save_profiles(tx, made.connection_id, [new], NOW)
         assert await integration_sites.list_profiles(tx, made.connection_id) == [new]
+        own = await integration_sites.list_profiles(tx, made.connection_id, new.account_id)
+        assert own == [new]
+        assert await integration_sites.list_profiles(tx, made.connection_id, "0" * 12) == []
 
 
 async def test_a_batch_of_ids_finds_only_what_exists(db: Database, database: TestDatabase) -> None:

@@ -11,7 +11,7 @@ from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import Tally
 from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
 from tensorcost.domain.integration.states import FindingState, RunState, StepState
-from tensorcost.storage import findings, sync_history, sync_steps
+from tensorcost.storage import findings, sync_history, sync_progress, sync_steps
 from tensorcost.storage.session import Database
 from tensorcost.storage.sync_steps import StepSaving
 from tests.support.connections import NOW, log_item, make_connection, make_run
@@ -80,7 +80,7 @@ async def test_progress_is_told_at_most_once_a_second(db: Database, tenant: Tena
     moments = [timedelta(0), timedelta(milliseconds=400), timedelta(seconds=1)]
     async with db.tenant(tenant) as tx:
         told = [
-            await sync_steps.claim_progress(tx, run.run_id, NOW + after) is not None
+            await sync_progress.claim_progress(tx, run.run_id, NOW + after) is not None
             for after in moments
         ]
     assert told == [True, False, True]
@@ -94,10 +94,26 @@ async def test_the_estimate_follows_the_pace(db: Database, tenant: TenantId) -> 
         for item in items[:5]:
             saving = StepSaving(run.run_id, item.step_key, StepState.COMPLETED, Tally())
             await sync_steps.save_step(tx, saving, NOW)
-        told = await sync_steps.claim_progress(tx, run.run_id, NOW + timedelta(minutes=5))
+        told = await sync_progress.claim_progress(tx, run.run_id, NOW + timedelta(minutes=5))
         stored = await sync_history.get_run(tx, run.run_id)
     assert told is not None
     assert told.estimated_finish == stored.estimated_finish == NOW + timedelta(minutes=10)
+
+
+async def test_an_outage_does_not_spoil_the_estimate(db: Database, tenant: TenantId) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    items = [log_item(position) for position in range(1, 41)]
+    now = NOW
+    async with db.tenant(tenant) as tx:
+        await sync_steps.plan_steps(tx, run.run_id, items, NOW)
+        for number, item in enumerate(items[:20]):
+            now += timedelta(hours=2) if number == 10 else timedelta(seconds=30)
+            saving = StepSaving(run.run_id, item.step_key, StepState.COMPLETED, Tally())
+            await sync_steps.save_step(tx, saving, now)
+            told = await sync_progress.claim_progress(tx, run.run_id, now)
+    assert told is not None
+    assert told.estimated_finish is not None
+    assert timedelta(minutes=10) <= told.estimated_finish - now <= timedelta(minutes=12)
 
 
 async def test_a_run_ends_once(db: Database, tenant: TenantId) -> None:
@@ -174,3 +190,47 @@ async def test_a_finding_is_opened_once_and_resolved_when_no_longer_judged(
         closed = await findings.list_findings(tx, limit=10, state=FindingState.RESOLVED)
     assert {f.code for f in closed} == {"X", "Y"}
     assert closed[0].causes[0].likelihood == 0.7
+
+
+async def test_findings_of_what_was_not_looked_at_stand(db: Database, tenant: TenantId) -> None:
+    connection = await make_connection(db, tenant)
+    key = connection.connection_id
+    subjects = ("1/us-east-1", "1/eu-west-1", "2/us-east-1", "2", "3")
+    async with db.tenant(tenant) as tx:
+        first = [finding("X", subject) for subject in subjects]
+        await findings.record_findings(tx, key, first, judged=["X"], now=NOW)
+        spared = {"1/us-east-1", "2"}
+        await findings.record_findings(tx, key, [], judged=["X"], spared=spared, now=NOW)
+        opened = await findings.list_findings(tx, limit=10, connection_id=key)
+    assert {f.subject for f in opened} == {"1/us-east-1", "2/us-east-1", "2"}
+
+
+async def test_of_two_findings_about_a_place_the_one_that_names_the_cause_stands(
+    db: Database, tenant: TenantId
+) -> None:
+    connection = await make_connection(db, tenant)
+    key = connection.connection_id
+    vague, exact = finding("REGION_NOT_LOGGED", "a/r"), finding("LOGGING_OFF", "a/r")
+    elsewhere = finding("REGION_NOT_LOGGED", "a/other")
+
+    async def told(found: list[NewFinding], judged: list[str]) -> set[tuple[str, str]]:
+        async with db.tenant(tenant) as tx:
+            await findings.record_findings(tx, key, found, judged=judged, now=NOW)
+            opened = await findings.list_findings(tx, limit=10, connection_id=key)
+            return {(f.code, f.subject) for f in opened}
+
+    # Whichever comes first: what a backfill counted gives way to what discovery saw, and
+    # is not opened anew beside it.
+    assert await told([vague, elsewhere], ["REGION_NOT_LOGGED"]) == {
+        ("REGION_NOT_LOGGED", "a/r"),
+        ("REGION_NOT_LOGGED", "a/other"),
+    }
+    after = {("LOGGING_OFF", "a/r"), ("REGION_NOT_LOGGED", "a/other")}
+    assert await told([exact], ["LOGGING_OFF"]) == after
+    assert await told([vague, elsewhere], ["REGION_NOT_LOGGED"]) == after
+    # Once logging is on, what is still not logged may be said again.
+    assert await told([], ["LOGGING_OFF"]) == {("REGION_NOT_LOGGED", "a/other")}
+    assert await told([vague], ["REGION_NOT_LOGGED"]) == {("REGION_NOT_LOGGED", "a/r")}
+    async with db.tenant(tenant) as tx:
+        closed = await findings.list_findings(tx, limit=10, state=FindingState.RESOLVED)
+    assert [f.code for f in closed].count("REGION_NOT_LOGGED") == 2

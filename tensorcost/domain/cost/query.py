@@ -1,11 +1,12 @@
 """Questions about cost: what to group by, what to keep, over which window, as known when."""
 
 from dataclasses import dataclass, field, fields
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from tensorcost.domain.cost.query_window import Window, WindowRule
+from tensorcost.domain.cost.reserved import RESERVED
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.facts import Source
 
@@ -49,9 +50,31 @@ class Step(StrEnum):
     HOUR = "hour"
 
 
+class CostBasis(StrEnum):
+    """In which of the bill's bases reconciled days answer. Only unblended equals the invoice."""
+
+    UNBLENDED = "unblended"
+    AMORTIZED = "amortized"
+    NET = "net"
+    ESTIMATE = "estimate"
+    """By list price on every day, as if nothing had been reconciled."""
+
+
+class Charges(StrEnum):
+    """Which of the billed charges count on reconciled days; the others stand beside."""
+
+    USAGE = "usage"
+    """AI usage: what logs explain, what they do not, and estimates where nothing is billed."""
+    INVOICE = "invoice"
+    """Everything on the invoices and nothing else: over any dimension the sum is the bill."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpendFilter:
-    """Rows to keep. None keeps all; the empty text keeps the rows that name nothing."""
+    """Rows to keep. None keeps all; the empty text keeps the rows that name nothing.
+
+    A name in ``reserved`` keeps the billed money of that member.
+    """
 
     source: Source | None = None
     provider: str | None = None
@@ -70,7 +93,8 @@ class SpendFilter:
 
     def names_an_actor(self) -> bool:
         """True when the filter asks for somebody whom no bill line can name."""
-        return any((self.user, self.agent, self.workflow))
+        named = (self.user, self.agent, self.workflow)
+        return any(name and name not in RESERVED for name in named)
 
     def given(self) -> dict[str, str]:
         """The filters that are set, by name."""
@@ -87,6 +111,8 @@ class CostQuery:
     filter: SpendFilter = field(default_factory=SpendFilter)
     step: Step | None = None
     as_of: datetime | None = None
+    basis: CostBasis = CostBasis.UNBLENDED
+    charges: Charges = Charges.USAGE
 
     def __post_init__(self) -> None:
         if not self.window.is_whole_hours():
@@ -100,6 +126,20 @@ class CostQuery:
             )
         if self.step is Step.HOUR:
             HOURLY.check(self.window)
+        if self.basis is CostBasis.ESTIMATE and self.charges is Charges.INVOICE:
+            raise ValidationFailed(
+                "an estimate knows no invoice: ask for another 'basis', or for 'charges' of usage",
+                field="charges",
+            )
+
+    def billed_days(self) -> tuple[date, date] | None:
+        """``[first, end)`` of the days that bills may answer for, or None where there are none.
+
+        An hour has no bill, and a day of which the window holds a part has none either.
+        """
+        if self.basis is CostBasis.ESTIMATE or self.step is Step.HOUR:
+            return None
+        return self.window.whole_days()
 
 
 def check_rows(limit: int | None, *, default: int = DEFAULT_ROWS, most: int = MAX_ROWS) -> int:

@@ -4,9 +4,9 @@ A *rate* is what one dimension costs during one stretch of time: five token pric
 integers scaled by a common power of ten. Rates are found per row by (dimension, time).
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from tensorcost.domain.cost.price import TOKEN_KINDS, Price, UnitKind, UnpricedReason
 from tensorcost.domain.cost.price_book import BEGINNING, PriceBook, Span
+from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import Dimension
 from tensorcost.domain.spend.limits import to_us
 
@@ -135,6 +136,26 @@ def rates_of(dimension: Dimension, book: PriceBook) -> tuple[Rate, ...]:
     """All rates of a dimension in order of time, from the beginning."""
     key = ("rates", price_identity(dimension))
     return book.derived(key, lambda: tuple(_rates_of(dimension, book)))
+
+
+def token_rates(
+    dimension: Dimension, book: PriceBook, day: date
+) -> Mapping[TokenKind, Fraction | None]:
+    """Nano-dollars a token by kind as they hold when the UTC day begins; None where unknown.
+
+    The same object for everything that is priced alike.
+    """
+    at_us = to_us(datetime.combine(day, time(), UTC))
+    rate = next(rate for rate in reversed(rates_of(dimension, book)) if rate.start_us <= at_us)
+    key = ("token rates", price_identity(dimension), rate.start_us)
+    return book.derived(key, lambda: _nano_per_token(rate))
+
+
+def _nano_per_token(rate: Rate) -> dict[TokenKind, Fraction | None]:
+    return {
+        kind: None if rate.prices[index] is None else rate.nano_per_token(index)
+        for index, kind in enumerate(TOKEN_KINDS)
+    }
 
 
 def _rates_of(dimension: Dimension, book: PriceBook) -> list[Rate]:

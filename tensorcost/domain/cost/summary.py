@@ -28,11 +28,14 @@ class Verdict(StrEnum):
     """A finer row explains the same account, day, region and model."""
     PARTIAL_DAY = "partial_day"
     """A bill line's day is not wholly inside the window, or the answer is by the hour."""
+    NOT_BILLED = "not_billed"
+    """An estimate of usage that no bill of its day covers, where the invoices are asked for."""
     OUT_OF_SCOPE = "out_of_scope"
-    PURCHASE = "purchase"
+    COMMITMENT = "commitment"
     TAX = "tax"
     CREDIT = "credit"
-    ADJUSTMENT = "adjustment"
+    REFUND = "refund"
+    DISCOUNT = "discount"
     OTHER_CURRENCY = "other_currency"
 
 
@@ -50,6 +53,8 @@ class Fact:
     verdict: Verdict
     currency: str
     measures: RollupMeasures
+    is_billed: bool = False
+    """Money that a reconciled bill puts here. The volumes behind it are in facts without it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,8 @@ class Sums:
     """What counts, by grain."""
 
     by_grain: Mapping[Grain, RollupMeasures] = field(default_factory=dict)
+    billed_nano: int = 0
+    """The part of the cost that is reconciled with a bill."""
 
     @property
     def total(self) -> RollupMeasures:
@@ -71,6 +78,16 @@ class Sums:
     def cost_nano(self) -> int | None:
         """Nano-USD of what is priced; None where nothing is, because unpriced is not zero."""
         return known_cost(self.total)
+
+    @property
+    def estimated_nano(self) -> int | None:
+        """Nano-USD of the rest of the cost, by list price; None where none of it has one."""
+        if not self.billed_nano:
+            return self.cost_nano
+        total = self.total
+        rest = total.cost_nano - self.billed_nano
+        is_unpriced = total.unpriced_requests > 0 or total.unpriced_tokens > 0
+        return None if is_unpriced and not rest else rest
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +144,13 @@ def known_cost(measures: RollupMeasures) -> int | None:
 def add_up(facts: Iterable[Fact]) -> Sums:
     """Sums of the facts that count."""
     by_grain: dict[Grain, list[RollupMeasures]] = {}
+    billed_nano = 0
     for fact in facts:
         if fact.verdict is Verdict.COUNTED:
             by_grain.setdefault(fact.grain, []).append(fact.measures)
-    return Sums({grain: _sum(by_grain[grain]) for grain in sorted(by_grain)})
+            if fact.is_billed:
+                billed_nano += fact.measures.cost_nano
+    return Sums({grain: _sum(by_grain[grain]) for grain in sorted(by_grain)}, billed_nano)
 
 
 def tabulate(

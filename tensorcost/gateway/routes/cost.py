@@ -21,16 +21,16 @@ from tensorcost.gateway.routes.cost_shapes import (
     SummaryOut,
     answered,
     beside_json,
+    breakdown_json,
     buckets_json,
     line_json,
-    rest_json,
     rows_json,
     sums_json,
     unpriced_json,
 )
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
-from tensorcost.services.cost.answers import Breakdown, CostSummary, TimeSeries
+from tensorcost.services.cost.answers import CostSummary, TimeSeries
 from tensorcost.services.cost.service import CostService
 from tensorcost.services.prices import PriceInForce, PriceService
 
@@ -72,20 +72,22 @@ def _sums(routes: APIRouter, costs: CostService) -> None:
     @serves(CostService.by_source)
     async def get_cost_by_source(caller: Caller, params: Annotated[CostParams, Query()]) -> Bytes:
         """Cost by source; sources without cost are listed at zero."""
-        return ok(_breakdown(await costs.by_source(caller, params.ask())))
+        return ok(breakdown_json(await costs.by_source(caller, params.ask())))
 
     @routes.get("/by-tag", response_model=Envelope[BreakdownOut])
     @serves(CostService.by_tag)
     async def get_cost_by_tag(caller: Caller, params: Annotated[TagParams, Query()]) -> Bytes:
         """Cost by application, team, environment or owner; the unattributed part is a row."""
-        return ok(_breakdown(await costs.by_tag(caller, params.ask(), params.tag, params.limit)))
+        return ok(
+            breakdown_json(await costs.by_tag(caller, params.ask(), params.tag, params.limit))
+        )
 
     @routes.get("/breakdown", response_model=Envelope[BreakdownOut])
     @serves(CostService.breakdown)
     async def get_cost_breakdown(caller: Caller, params: Annotated[GroupParams, Query()]) -> Bytes:
         """Cost by model, account, region, user, agent, workflow and more."""
         found = await costs.breakdown(caller, params.ask(), params.group_by, params.limit)
-        return ok(_breakdown(found))
+        return ok(breakdown_json(found))
 
     @routes.get("/timeseries", response_model=Envelope[SeriesOut])
     @serves(CostService.timeseries)
@@ -110,7 +112,7 @@ def _prices(routes: APIRouter, prices: PriceService) -> None:
 
 def _summary(found: CostSummary) -> Json:
     return {
-        **answered(found.window, found.as_of),
+        **answered(found.window, found.as_of, found.settlement),
         "totals": sums_json(found.sums),
         "by_workload": rows_json(found.by_workload),
         "by_source": rows_json(found.by_source),
@@ -128,20 +130,9 @@ def _summary(found: CostSummary) -> Json:
     }
 
 
-def _breakdown(found: Breakdown) -> Json:
-    return {
-        **answered(found.window, found.as_of),
-        "group_by": found.group_by.value,
-        "totals": sums_json(found.table.sums),
-        "rows": rows_json(found.table),
-        "rest": rest_json(found.table),
-        "beside": beside_json(found.table.beside),
-    }
-
-
 def _series(found: TimeSeries) -> Json:
     return {
-        **answered(found.window, found.as_of),
+        **answered(found.window, found.as_of, found.settlement),
         "step": found.step.value,
         "group_by": None if found.group_by is None else found.group_by.value,
         "buckets": buckets_json(found.buckets),

@@ -1,9 +1,18 @@
 """Query parameters that cost and spend routes share. Unknown ones are refused, not ignored:
-a mistyped filter would answer with everybody's cost."""
+a mistyped filter would answer with everybody's cost. Frozen, so that they can be remembered."""
+
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tensorcost.domain.cost.query import MAX_ROWS, GroupBy, SpendFilter, Step
+from tensorcost.domain.cost.query import (
+    MAX_ROWS,
+    Charges,
+    CostBasis,
+    GroupBy,
+    SpendFilter,
+    Step,
+)
 from tensorcost.domain.spend.facts import Source
 from tensorcost.services.cost.asking import CostRequest
 
@@ -12,7 +21,7 @@ _TEXT = 2048
 
 
 class WindowParams(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
     from_: str | None = Field(
         default=None,
         alias="from",
@@ -29,7 +38,7 @@ class WindowParams(BaseModel):
 
 
 class FilterParams(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", frozen=True)
     source: Source | None = None
     provider: str | None = Field(default=None, max_length=_TEXT)
     model_id: str | None = Field(default=None, max_length=_TEXT)
@@ -56,9 +65,26 @@ class CostParams(WindowParams, FilterParams):
         examples=["2026-10-31"],
     )
 
+    basis: CostBasis = Field(
+        default=CostBasis.UNBLENDED,
+        description="How reconciled days are costed: in one of the bill's bases, or estimated.",
+    )
+    charges: Charges = Field(
+        default=Charges.USAGE,
+        description="What counts on reconciled days: AI usage, or everything on the invoice, "
+        "taxes and credits in rows of their own.",
+    )
+
     def ask(self) -> CostRequest:
         """The question as the services take it."""
-        return CostRequest(start=self.from_, end=self.to, as_of=self.as_of, filter=self.filter())
+        return CostRequest(
+            start=self.from_,
+            end=self.to,
+            as_of=self.as_of,
+            filter=self.filter(),
+            basis=self.basis,
+            charges=self.charges,
+        )
 
 
 class LimitedParams(CostParams):
@@ -66,9 +92,8 @@ class LimitedParams(CostParams):
 
 
 class TagParams(LimitedParams):
-    tag: GroupBy = Field(
-        default=GroupBy.APPLICATION,
-        description="`application`, `team`, `environment` or `owner`.",
+    tag: Literal[GroupBy.APPLICATION, GroupBy.TEAM, GroupBy.ENVIRONMENT, GroupBy.OWNER] = (
+        GroupBy.APPLICATION
     )
 
 
@@ -83,7 +108,7 @@ class SeriesParams(CostParams):
 
 
 class PriceParams(BaseModel):
-    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
     model_id: str = Field(min_length=1, max_length=_TEXT)
     at: str | None = Field(default=None, max_length=64, description="Time of use; default now.")
     provider: str | None = Field(default=None, max_length=256)

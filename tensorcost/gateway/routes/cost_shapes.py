@@ -5,12 +5,14 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from tensorcost.domain.cost.query import Charges, CostBasis
 from tensorcost.domain.cost.query_window import Window
+from tensorcost.domain.cost.reserved import RESERVED
 from tensorcost.domain.cost.rollup import RollupMeasures
 from tensorcost.domain.cost.summary import CURRENCY, Beside, Line, Row, Sums, Table, known_cost
 from tensorcost.domain.cost.summary_unpriced import UnpricedPart
 from tensorcost.domain.money import format_nano
-from tensorcost.services.cost.answers import Bucket
+from tensorcost.services.cost.answers import Breakdown, Bucket, Settlement
 
 Json = dict[str, Any]
 _TOKENS = (
@@ -57,7 +59,10 @@ class SumsOut(BaseModel):
 
 
 class RowOut(SumsOut):
-    key: str | None = Field(description="Null for what names nothing here.")
+    key: str | None = Field(
+        description="Null for what names nothing here; in parentheses, as `(tax)`, for billed "
+        "money that names nothing."
+    )
     attributed: bool
 
 
@@ -93,6 +98,12 @@ class Answered(BaseModel):
     window: WindowOut
     as_of: datetime | None
     currency: str
+    basis: CostBasis
+    charges: Charges
+    reconciled_days: int = Field(description="Days of the window for which a bill answers.")
+    reconciled_through: date | None = Field(description="The last of these days.")
+    billed_usd: str = Field(description="The part of the total that is reconciled with a bill.")
+    estimated_usd: str | None = Field(description="The rest of it, by list price.")
 
 
 class SummaryOut(Answered):
@@ -140,8 +151,30 @@ class SeriesOut(Answered):
     beside: list[BesideOut]
 
 
-def answered(window: Window, as_of: datetime | None) -> Json:
-    return {"window": window_json(window), "as_of": as_of, "currency": CURRENCY}
+def answered(window: Window, as_of: datetime | None, settlement: Settlement) -> Json:
+    return {
+        "window": window_json(window),
+        "as_of": as_of,
+        "currency": CURRENCY,
+        "basis": settlement.basis.value,
+        "charges": settlement.charges.value,
+        "reconciled_days": settlement.reconciled.days,
+        "reconciled_through": settlement.reconciled.through,
+        "billed_usd": format_nano(settlement.billed_nano),
+        "estimated_usd": money(settlement.estimated_nano),
+    }
+
+
+def breakdown_json(found: Breakdown) -> Json:
+    """What ``BreakdownOut`` describes; also what the command line prints."""
+    return {
+        **answered(found.window, found.as_of, found.settlement),
+        "group_by": found.group_by.value,
+        "totals": sums_json(found.table.sums),
+        "rows": rows_json(found.table),
+        "rest": rest_json(found.table),
+        "beside": beside_json(found.table.beside),
+    }
 
 
 def window_json(window: Window) -> Json:
@@ -218,7 +251,7 @@ def line_json(line: Line) -> Json:
 
 def key_json(key: tuple[str, ...]) -> Json:
     name = key[0] if key else ""
-    return {"key": name or None, "attributed": bool(name)}
+    return {"key": name or None, "attributed": bool(name) and name not in RESERVED}
 
 
 def _row(row: Row) -> Json:

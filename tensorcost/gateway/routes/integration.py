@@ -38,6 +38,7 @@ STEPS_SHOWN: Final = 50
 FOREIGN_CURSOR: Final = "not a cursor that this list handed out"
 YAML: Final = b"application/yaml"
 JSON_FILE: Final = b"application/json"
+SHELL: Final = b"application/x-sh"
 
 
 def router(connections: IntegrationService, history: IntegrationHistory) -> APIRouter:
@@ -47,6 +48,7 @@ def router(connections: IntegrationService, history: IntegrationHistory) -> APIR
     _steering(routes, connections)
     _artefacts(routes, connections)
     _history(routes, history)
+    _findings(routes, history)
     _outcomes(routes, history)
     _runs(routes, history)
     return routes
@@ -121,17 +123,6 @@ def _steering(routes: APIRouter, connections: IntegrationService) -> None:
         await connections.cancel(caller, connection_id, reason)
         return accepted(connection_out(await connections.get(caller, connection_id)))
 
-    @routes.post(
-        "/connections/{connection_id}/rotate-secret",
-        status_code=202,
-        response_model=Envelope[dict[str, UUID]],
-    )
-    @serves(IntegrationService.rotate_secret)
-    async def rotate_connection_secret(caller: Caller, connection_id: UUID) -> Bytes:
-        """409 for connections that hold no secret, as a Bedrock connection."""
-        await connections.rotate_secret(caller, connection_id)
-        return accepted({"connection_id": connection_id})
-
 
 def _artefacts(routes: APIRouter, connections: IntegrationService) -> None:
     @routes.get("/connections/{connection_id}/setup", response_model=Envelope[SetupOut])
@@ -146,6 +137,13 @@ def _artefacts(routes: APIRouter, connections: IntegrationService) -> None:
         """The separate policy of the Cost and Usage Report's bucket, as a JSON document."""
         text = await connections.bucket_policy(caller, connection_id)
         return _file(text, "tensorcost-cur-bucket-policy.json", JSON_FILE)
+
+    @routes.get("/connections/{connection_id}/accounts-script")
+    @serves(IntegrationService.setup)
+    async def get_accounts_script(caller: Caller, connection_id: UUID) -> Bytes:
+        """A script for the management account that lists which members would be covered."""
+        setup = await connections.setup(caller, connection_id)
+        return _file(setup.list_accounts_script, "tensorcost-accounts.sh", SHELL)
 
     @routes.get("/templates/{provider}")
     @serves(IntegrationService.template)
@@ -176,6 +174,8 @@ def _history(routes: APIRouter, history: IntegrationHistory) -> None:
             ),
         )
 
+
+def _findings(routes: APIRouter, history: IntegrationHistory) -> None:
     @routes.get("/connections/{connection_id}/findings", response_model=Envelope[list[FindingOut]])
     @serves(IntegrationHistory.findings)
     async def list_findings(

@@ -46,12 +46,22 @@ class ConnectionOut(BaseModel):
     updated_at: datetime
 
 
+class VariantOut(BaseModel):
+    code: str = Field(examples=["D"])
+    title: str
+    when: str = Field(description="How to tell that this is your layout.")
+    advice: list[str] = Field(description="What to do then, in order.")
+
+
 class SetupOut(ConnectionOut):
     backend_account_id: str = Field(description="Our account, which the role trusts.")
     launch_url: str = Field(description="Opens CloudFormation with every parameter filled in.")
     cli_command: str
     list_accounts_script: str = Field(
         description="Organization mode: lists member accounts without the jump role."
+    )
+    variants: list[VariantOut] = Field(
+        description="Layouts of accounts that need more than the stack as it comes."
     )
 
 
@@ -85,6 +95,9 @@ class StepOut(Counts):
     window_end: datetime | None
     state: StepState
     detail: str
+    attempt: int = Field(description="The newest attempt, from 1; 0 before the first.")
+    error_code: str
+    error: str = Field(description="Why the last attempt ended; empty once completed.")
     started_at: datetime
     finished_at: datetime | None
 
@@ -132,6 +145,10 @@ class AccountOut(BaseModel):
     coverage: Coverage
     detail: str
     checked_at: datetime | None
+    covered_at: datetime | None = Field(description="When it could last be entered.")
+    changed_at: datetime | None = Field(
+        description="Since when its state and coverage are what they are."
+    )
 
 
 class QuarantinedOut(BaseModel):
@@ -161,6 +178,7 @@ def setup_out(setup: ConnectionSetup) -> dict[str, Any]:
         "launch_url": setup.launch_url,
         "cli_command": setup.cli_command,
         "list_accounts_script": setup.list_accounts_script,
+        "variants": setup.variants,
     }
 
 
@@ -197,6 +215,9 @@ def step_out(step: SyncStep) -> dict[str, Any]:
         "window_end": step.window_end,
         "state": step.state,
         "detail": step.detail,
+        "attempt": step.attempt,
+        "error_code": step.error_code,
+        "error": step.error,
         "started_at": step.started_at,
         "finished_at": step.finished_at,
         **_counts(step.tally),
@@ -218,6 +239,8 @@ def account_out(account: AccountCoverage) -> dict[str, Any]:
         "coverage": account.coverage,
         "detail": account.detail,
         "checked_at": account.checked_at,
+        "covered_at": account.covered_at,
+        "changed_at": account.changed_at,
     }
 
 

@@ -2,13 +2,23 @@
 
 import strawberry
 
-from tensorcost.domain.cost.query import GroupBy, SpendFilter, Step
+from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy, SpendFilter, Step
 from tensorcost.domain.spend.facts import Source
 from tensorcost.graphql.scalars import Moment
 from tensorcost.services.cost.asking import CostRequest
 
 strawberry.enum(GroupBy, name="CostDimension", description="What cost can be broken down by.")
 strawberry.enum(Step, name="CostStep")
+strawberry.enum(
+    CostBasis,
+    name="CostBasis",
+    description="How reconciled days are costed: in one of the bill's bases, or estimated.",
+)
+strawberry.enum(
+    Charges,
+    name="CostCharges",
+    description="What counts on reconciled days: AI usage, or everything on the invoice.",
+)
 strawberry.enum(Source, name="SpendSource", description="Where the spend was incurred.")
 
 
@@ -44,7 +54,12 @@ class SpendFilterInput:
         return SpendFilter(**vars(self))
 
 
-def cost_request(window: WindowInput | None, spend_filter: SpendFilterInput | None) -> CostRequest:
+def cost_request(
+    window: WindowInput | None,
+    spend_filter: SpendFilterInput | None,
+    basis: CostBasis,
+    charges: Charges,
+) -> CostRequest:
     """The question as the services take it; they check it."""
     given = window or WindowInput()
     return CostRequest(
@@ -52,4 +67,6 @@ def cost_request(window: WindowInput | None, spend_filter: SpendFilterInput | No
         end=given.to,
         as_of=given.as_of,
         filter=spend_filter.to_domain() if spend_filter else SpendFilter(),
+        basis=basis,
+        charges=charges,
     )

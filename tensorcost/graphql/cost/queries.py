@@ -2,7 +2,7 @@
 
 import strawberry
 
-from tensorcost.domain.cost.query import GroupBy, Step
+from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy, Step
 from tensorcost.graphql.context import GraphqlInfo
 from tensorcost.graphql.cost.inputs import SpendFilterInput, WindowInput, cost_request
 from tensorcost.graphql.cost.types import CostBreakdown, CostSummary, CostTimeSeries
@@ -18,9 +18,13 @@ class CostQueries:
         info: GraphqlInfo,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
     ) -> CostSummary | None:
         context = info.context
-        found = await context.services.cost.summary(context.principal, cost_request(window, filter))
+        found = await context.services.cost.summary(
+            context.principal, cost_request(window, filter, basis, charges)
+        )
         return CostSummary.from_domain(found)
 
     @query(CostService.by_source, "Every source, those without cost at zero.")
@@ -29,10 +33,12 @@ class CostQueries:
         info: GraphqlInfo,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
     ) -> CostBreakdown | None:
         context = info.context
         found = await context.services.cost.by_source(
-            context.principal, cost_request(window, filter)
+            context.principal, cost_request(window, filter, basis, charges)
         )
         return CostBreakdown.from_domain(found)
 
@@ -47,11 +53,13 @@ class CostQueries:
         dimension: GroupBy,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
         limit: int | None = None,
     ) -> CostBreakdown | None:
         context = info.context
         found = await context.services.cost.breakdown(
-            context.principal, cost_request(window, filter), dimension, limit
+            context.principal, cost_request(window, filter, basis, charges), dimension, limit
         )
         return CostBreakdown.from_domain(found)
 
@@ -63,10 +71,12 @@ class CostQueries:
         dimension: GroupBy | None = None,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
         lines: int | None = None,
     ) -> CostTimeSeries | None:
         context = info.context
         found = await context.services.cost.timeseries(
-            context.principal, cost_request(window, filter), step, dimension, lines
+            context.principal, cost_request(window, filter, basis, charges), step, dimension, lines
         )
         return CostTimeSeries.from_domain(found)

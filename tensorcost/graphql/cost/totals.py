@@ -33,7 +33,10 @@ class CostTotals:
     grains: list[GrainTotals]
 
 
-@strawberry.type(description="One group. `name` is null for what names nothing there.")
+@strawberry.type(
+    description="One group. `name` is null for what names nothing there, and in parentheses, as "
+    "`(tax)` or `(unattributed)`, for billed money that names nothing."
+)
 class CostRow(CostTotals):
     name: str | None
 

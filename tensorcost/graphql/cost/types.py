@@ -1,11 +1,12 @@
 """Answers to cost questions."""
 
 from datetime import date, datetime
+from typing import Any
 
 import strawberry
 
 from tensorcost.domain.cost import summary_unpriced
-from tensorcost.domain.cost.query import GroupBy, Step
+from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy, Step
 from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.cost.summary import Line, Table
 from tensorcost.domain.spend.facts import Grain, Source
@@ -46,10 +47,22 @@ class Watermark:
     )
 
 
-@strawberry.type
-class CostSummary:
+@strawberry.type(description="What a cost answer is about, and how far a bill confirms it.")
+class Settled:
     window: CostWindow
     as_of: datetime | None
+    basis: CostBasis
+    charges: Charges
+    reconciled_days: int = strawberry.field(
+        description="Days of the window for which a bill answers."
+    )
+    reconciled_through: date | None = strawberry.field(description="The last of these days.")
+    billed: Money = strawberry.field(description="The part of the total that a bill confirms.")
+    estimated: Money | None = strawberry.field(description="The rest of it, by list price.")
+
+
+@strawberry.type
+class CostSummary(Settled):
     totals: CostTotals
     by_source: list[CostRow]
     by_workload: list[CostRow] = strawberry.field(
@@ -62,8 +75,7 @@ class CostSummary:
     @classmethod
     def from_domain(cls, found: answers.CostSummary) -> "CostSummary":
         return cls(
-            window=window_of(found.window),
-            as_of=found.as_of,
+            **settled(found.window, found.as_of, found.settlement),
             totals=totals_of(found.sums),
             by_source=_rows(found.by_source),
             by_workload=_rows(found.by_workload),
@@ -82,10 +94,8 @@ class CostSummary:
 
 
 @strawberry.type(description="One row a group, the largest cost first; rows and rest add up.")
-class CostBreakdown:
+class CostBreakdown(Settled):
     dimension: GroupBy
-    window: CostWindow
-    as_of: datetime | None
     totals: CostTotals
     rows: list[CostRow]
     rest: CostTotals | None = strawberry.field(description="The groups beyond the limit, summed.")
@@ -97,8 +107,7 @@ class CostBreakdown:
         table = found.table
         return cls(
             dimension=found.group_by,
-            window=window_of(found.window),
-            as_of=found.as_of,
+            **settled(found.window, found.as_of, found.settlement),
             totals=totals_of(table.sums),
             rows=_rows(table),
             rest=None if table.rest is None else totals_of(table.rest.sums),
@@ -127,9 +136,7 @@ class CostLine:
 
 
 @strawberry.type
-class CostTimeSeries:
-    window: CostWindow
-    as_of: datetime | None
+class CostTimeSeries(Settled):
     step: Step
     dimension: GroupBy | None
     totals: CostTotals
@@ -139,14 +146,30 @@ class CostTimeSeries:
     @classmethod
     def from_domain(cls, found: answers.TimeSeries) -> "CostTimeSeries":
         return cls(
-            window=window_of(found.window),
-            as_of=found.as_of,
+            **settled(found.window, found.as_of, found.settlement),
             step=found.step,
             dimension=found.group_by,
             totals=totals_of(found.sums),
             lines=[line_of(line, found.buckets) for line in found.lines],
             beside=[beside_of(one) for one in found.beside],
         )
+
+
+def settled(
+    window: Window, as_of: datetime | None, settlement: answers.Settlement
+) -> dict[str, Any]:
+    """The fields of ``Settled``."""
+    estimated = settlement.estimated_nano
+    return {
+        "window": window_of(window),
+        "as_of": as_of,
+        "basis": settlement.basis,
+        "charges": settlement.charges,
+        "reconciled_days": settlement.reconciled.days,
+        "reconciled_through": settlement.reconciled.through,
+        "billed": Money(settlement.billed_nano),
+        "estimated": None if estimated is None else Money(estimated),
+    }
 
 
 def window_of(window: Window) -> CostWindow:

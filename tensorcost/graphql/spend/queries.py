@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from tensorcost.domain.cost.query import GroupBy
+from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy
 from tensorcost.domain.cost.query_listing import EventKey
 from tensorcost.graphql.context import GraphqlInfo
 from tensorcost.graphql.cost.inputs import SpendFilterInput, WindowInput, cost_request
@@ -52,11 +52,13 @@ class SpendQueries:
         info: GraphqlInfo,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
         limit: int | None = None,
     ) -> AiSpendSummary | None:
         context = info.context
         found = await context.services.spend.summary(
-            context.principal, cost_request(window, filter), limit
+            context.principal, cost_request(window, filter, basis, charges), limit
         )
         return AiSpendSummary.from_domain(found)
 
@@ -67,11 +69,13 @@ class SpendQueries:
         dimension: GroupBy = GroupBy.MODEL,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
         limit: int | None = None,
     ) -> UnitEconomics | None:
         context = info.context
         found = await context.services.spend.unit_economics(
-            context.principal, cost_request(window, filter), dimension, limit
+            context.principal, cost_request(window, filter, basis, charges), dimension, limit
         )
         return UnitEconomics.from_domain(found)
 
@@ -82,10 +86,12 @@ class SpendQueries:
         agent: str,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
     ) -> ActorCost | None:
         context = info.context
         found = await context.services.spend.agent_cost(
-            context.principal, agent, cost_request(window, filter)
+            context.principal, agent, cost_request(window, filter, basis, charges)
         )
         return ActorCost.from_domain(found)
 
@@ -96,10 +102,12 @@ class SpendQueries:
         workflow: str,
         window: WindowInput | None = None,
         filter: SpendFilterInput | None = None,
+        basis: CostBasis = CostBasis.UNBLENDED,
+        charges: Charges = Charges.USAGE,
     ) -> ActorCost | None:
         context = info.context
         found = await context.services.spend.workflow_cost(
-            context.principal, workflow, cost_request(window, filter)
+            context.principal, workflow, cost_request(window, filter, basis, charges)
         )
         return ActorCost.from_domain(found)
 

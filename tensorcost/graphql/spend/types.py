@@ -1,6 +1,5 @@
 """AI spend in sum, per unit, and by agent or workflow."""
 
-from datetime import datetime
 from decimal import Decimal
 
 import strawberry
@@ -17,20 +16,18 @@ from tensorcost.graphql.cost.totals import (
 )
 from tensorcost.graphql.cost.types import (
     CostLine,
-    CostWindow,
+    Settled,
     UnpricedPart,
     line_of,
+    settled,
     unpriced_of,
-    window_of,
 )
 from tensorcost.graphql.scalars import Rate
 from tensorcost.services.spend import answers
 
 
 @strawberry.type(description="AI spend without GPU hours, four ways.")
-class AiSpendSummary:
-    window: CostWindow
-    as_of: datetime | None
+class AiSpendSummary(Settled):
     totals: CostTotals
     by_provider: list[CostRow]
     by_model: list[CostRow]
@@ -42,8 +39,7 @@ class AiSpendSummary:
     @classmethod
     def from_domain(cls, found: answers.SpendSummary) -> "AiSpendSummary":
         return cls(
-            window=window_of(found.window),
-            as_of=found.as_of,
+            **settled(found.window, found.as_of, found.settlement),
             totals=totals_of(found.sums),
             by_provider=[row_of(row) for row in found.by_provider.rows],
             by_model=[row_of(row) for row in found.by_model.rows],
@@ -97,9 +93,7 @@ class UnitRow:
 
 
 @strawberry.type(description="Cost per 1K tokens and per request, in all and by group.")
-class UnitEconomics:
-    window: CostWindow
-    as_of: datetime | None
+class UnitEconomics(Settled):
     dimension: GroupBy
     total: UnitRow
     rows: list[UnitRow]
@@ -108,8 +102,7 @@ class UnitEconomics:
     @classmethod
     def from_domain(cls, found: answers.UnitEconomicsAnswer) -> "UnitEconomics":
         return cls(
-            window=window_of(found.window),
-            as_of=found.as_of,
+            **settled(found.window, found.as_of, found.settlement),
             dimension=found.group_by,
             total=UnitRow.from_domain(found.total),
             rows=[UnitRow.from_domain(row) for row in found.rows],
@@ -118,10 +111,8 @@ class UnitEconomics:
 
 
 @strawberry.type(description="What one agent or workflow cost.")
-class ActorCost:
+class ActorCost(Settled):
     name: str
-    window: CostWindow
-    as_of: datetime | None
     totals: CostTotals
     daily: CostLine
     by_model: list[CostRow]
@@ -135,8 +126,7 @@ class ActorCost:
     def from_domain(cls, found: answers.ActorCost) -> "ActorCost":
         return cls(
             name=found.name,
-            window=window_of(found.window),
-            as_of=found.as_of,
+            **settled(found.window, found.as_of, found.settlement),
             totals=totals_of(found.sums),
             daily=line_of(found.daily, found.buckets),
             by_model=[row_of(row) for row in found.by_model.rows],

@@ -3,11 +3,24 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from tensorcost.domain.cost.query import GroupBy, Step
+from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy, Step
 from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.cost.summary import Beside, Line, Sums, Table
 from tensorcost.domain.cost.summary_freshness import Watermark
 from tensorcost.domain.cost.summary_unpriced import UnpricedPart
+from tensorcost.storage.cost_queries.billed import ReconciledDays
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How far an answer is the bill's and how far an estimate; both parts add up to its total."""
+
+    basis: CostBasis
+    charges: Charges
+    reconciled: ReconciledDays
+    billed_nano: int
+    estimated_nano: int | None
+    """None where nothing of what is not billed has a price."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +29,7 @@ class CostSummary:
 
     window: Window
     as_of: datetime | None
+    settlement: Settlement
     by_workload: Table
     """Keys ``gpu``, ``inference``, ``agent``: disjoint. ``beside`` holds what is not added."""
     by_source: Table
@@ -34,6 +48,7 @@ class Breakdown:
 
     window: Window
     as_of: datetime | None
+    settlement: Settlement
     group_by: GroupBy
     table: Table
 
@@ -52,6 +67,7 @@ class TimeSeries:
 
     window: Window
     as_of: datetime | None
+    settlement: Settlement
     step: Step
     group_by: GroupBy | None
     buckets: tuple[Bucket, ...]

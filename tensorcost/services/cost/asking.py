@@ -4,8 +4,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tensorcost.domain.clock import Clock
-from tensorcost.domain.cost.query import DAILY, CostQuery, GroupBy, SpendFilter, Step
+from tensorcost.domain.cost.query import (
+    DAILY,
+    Charges,
+    CostBasis,
+    CostQuery,
+    GroupBy,
+    SpendFilter,
+    Step,
+)
 from tensorcost.domain.cost.query_window import Moment, WindowRule, day_window, known_by, today_in
+from tensorcost.domain.cost.summary import Fact, add_up
+from tensorcost.services.cost.answers import Settlement
+from tensorcost.storage.cost_queries.billed import ReconciledDays, read_reconciled_days
+from tensorcost.storage.cost_queries.facts import read_facts
 from tensorcost.storage.cost_queries.freshness import read_time_zone
 from tensorcost.storage.session import TenantTx
 
@@ -21,6 +33,8 @@ class CostRequest:
     end: Moment | None = None
     as_of: Moment | None = None
     filter: SpendFilter = field(default_factory=SpendFilter)
+    basis: CostBasis = CostBasis.UNBLENDED
+    charges: Charges = Charges.USAGE
 
 
 async def query_of(
@@ -46,7 +60,36 @@ async def query_of(
         filter=ask.filter,
         step=step,
         as_of=_known_by(ask.as_of, now),
+        basis=ask.basis,
+        charges=ask.charges,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What storage says about a question."""
+
+    query: CostQuery
+    facts: list[Fact]
+    reconciled: ReconciledDays
+
+    def settlement(self) -> Settlement:
+        """How far the sum of the facts is billed."""
+        sums = add_up(self.facts)
+        return Settlement(
+            basis=self.query.basis,
+            charges=self.query.charges,
+            reconciled=self.reconciled,
+            billed_nano=sums.billed_nano,
+            estimated_nano=sums.estimated_nano,
+        )
+
+
+async def find(tx: TenantTx, query: CostQuery) -> Found:
+    """The sums of ``query``. A reconciliation that ends between the two reads leaves its days out
+    of ``reconciled``, never its money out of the facts."""
+    reconciled = await read_reconciled_days(tx, query)
+    return Found(query, await read_facts(tx, query), reconciled)
 
 
 def _known_by(as_of: Moment | None, now: datetime) -> datetime | None:

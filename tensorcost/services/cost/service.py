@@ -1,5 +1,6 @@
 """Cost of the tenant: GPU hours, managed inference and agent workloads together."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -23,10 +24,9 @@ from tensorcost.domain.identity.scopes import Scope
 from tensorcost.domain.spend.facts import Source
 from tensorcost.services.authorise import requires
 from tensorcost.services.cost.answers import Breakdown, CostSummary, TimeSeries
-from tensorcost.services.cost.asking import CostRequest, query_of
+from tensorcost.services.cost.asking import CostRequest, find, query_of
 from tensorcost.services.cost.series import buckets_of
 from tensorcost.services.spend.access import AuditedReads
-from tensorcost.storage.cost_queries.facts import read_facts
 from tensorcost.storage.cost_queries.freshness import read_seen, read_synced
 from tensorcost.storage.cost_queries.unpriced import read_unpriced
 from tensorcost.storage.price_queries import read_model_prices
@@ -52,11 +52,13 @@ class CostService:
             query = await query_of(
                 tx, ask, self._clock, group_by=(GroupBy.SOURCE, GroupBy.WORKLOAD)
             )
-            facts = await read_facts(tx, query)
+            found = await find(tx, query)
+            facts = found.facts
             by_source = tabulate(facts, key=lambda fact: fact.key[:1])
             return CostSummary(
                 window=query.window,
                 as_of=query.as_of,
+                settlement=found.settlement(),
                 by_workload=tabulate(facts, key=lambda fact: fact.key[1:]),
                 by_source=_with_all_sources(by_source),
                 unpriced=await unpriced_parts(tx, query, by_source.sums),
@@ -67,7 +69,7 @@ class CostService:
     async def by_source(self, principal: Principal, ask: CostRequest) -> Breakdown:
         """Every source, those without cost at zero."""
         found = await self._breakdown(principal, ask, GroupBy.SOURCE, None, "cost.by_source")
-        return Breakdown(found.window, found.as_of, found.group_by, _with_all_sources(found.table))
+        return replace(found, table=_with_all_sources(found.table))
 
     @requires(Scope.COST_READ)
     async def by_tag(
@@ -106,11 +108,13 @@ class CostService:
                 step=step,
                 rule=HOURLY if step is Step.HOUR else DAILY,
             )
-            facts = await read_facts(tx, query)
+            found = await find(tx, query)
+        facts = found.facts
         buckets = buckets_of(query.window, step, self._clock())
         return TimeSeries(
             window=query.window,
             as_of=query.as_of,
+            settlement=found.settlement(),
             step=step,
             group_by=group_by,
             buckets=buckets,
@@ -129,8 +133,14 @@ class CostService:
     ) -> Breakdown:
         async with self._reads.sums(principal, use_case) as tx:
             query = await query_of(tx, ask, self._clock, group_by=(group_by,))
-            facts = await read_facts(tx, query)
-        return Breakdown(query.window, query.as_of, group_by, tabulate(facts, limit=limit))
+            found = await find(tx, query)
+        return Breakdown(
+            window=query.window,
+            as_of=query.as_of,
+            settlement=found.settlement(),
+            group_by=group_by,
+            table=tabulate(found.facts, limit=limit),
+        )
 
     async def _freshness(self, tx: TenantTx) -> tuple[Watermark, ...]:
         now = self._clock()
@@ -152,4 +162,4 @@ async def unpriced_parts(tx: TenantTx, query: CostQuery, sums: Sums) -> tuple[Un
 def _with_all_sources(table: Table) -> Table:
     present = {row.key for row in table.rows}
     absent = tuple(Row((s.value,), Sums()) for s in SOURCES if (s.value,) not in present)
-    return Table(table.rows + absent, table.rest, table.rest_count, table.sums, table.beside)
+    return replace(table, rows=table.rows + absent)

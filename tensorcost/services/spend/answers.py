@@ -9,7 +9,7 @@ from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.cost.summary import Beside, Key, Line, Sums, Table
 from tensorcost.domain.cost.summary_unpriced import UnpricedPart
 from tensorcost.domain.cost.unit_economics import UnitEconomics
-from tensorcost.services.cost.answers import Bucket
+from tensorcost.services.cost.answers import Bucket, Settlement
 from tensorcost.storage.price_queries import PriceVersion
 
 
@@ -36,6 +36,7 @@ class SpendSummary:
 
     window: Window
     as_of: datetime | None
+    settlement: Settlement
     sums: Sums
     by_provider: Table
     by_model: Table
@@ -63,6 +64,7 @@ class UnitEconomicsAnswer:
 
     window: Window
     as_of: datetime | None
+    settlement: Settlement
     group_by: GroupBy
     total: UnitRow
     rows: tuple[UnitRow, ...]
@@ -76,6 +78,7 @@ class ActorCost:
     name: str
     window: Window
     as_of: datetime | None
+    settlement: Settlement
     sums: Sums
     buckets: tuple[Bucket, ...]
     daily: Line

@@ -7,7 +7,6 @@ from typing import Final
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.query import (
     LISTING,
-    CostQuery,
     GroupBy,
     SpendFilter,
     Step,
@@ -21,7 +20,7 @@ from tensorcost.domain.errors import NotFound
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.services.authorise import requires
-from tensorcost.services.cost.asking import CostRequest, query_of
+from tensorcost.services.cost.asking import CostRequest, Found, find, query_of
 from tensorcost.services.cost.series import buckets_of
 from tensorcost.services.cost.service import unpriced_parts
 from tensorcost.services.spend.access import AuditedReads
@@ -34,7 +33,6 @@ from tensorcost.services.spend.answers import (
     UnitRow,
 )
 from tensorcost.storage.cost_queries.actors import names_actor
-from tensorcost.storage.cost_queries.facts import read_facts
 from tensorcost.storage.price_queries import read_price_versions
 from tensorcost.storage.session import Database, TenantTx
 from tensorcost.storage.spend_queries import read_events
@@ -91,7 +89,8 @@ class SpendService:
         """Totals by provider, model, application and team."""
         rows = check_rows(limit)
         async with self._reads.sums(principal, "spend.summary") as tx:
-            query, facts = await self._ai_facts(tx, ask, _SUMMARY_GROUPS)
+            found = await self._ai_facts(tx, ask, _SUMMARY_GROUPS)
+            query, facts = found.query, found.facts
             sums = add_up(facts)
             unpriced = await unpriced_parts(tx, query, sums)
         provider, model, application, team = (
@@ -100,6 +99,7 @@ class SpendService:
         return SpendSummary(
             window=query.window,
             as_of=query.as_of,
+            settlement=found.settlement(),
             sums=sums,
             by_provider=provider,
             by_model=model,
@@ -120,11 +120,12 @@ class SpendService:
         """Cost per 1K tokens and per request, and the cache-hit rate, in all and by group."""
         rows = check_rows(limit)
         async with self._reads.sums(principal, "spend.unit_economics") as tx:
-            query, facts = await self._ai_facts(tx, ask, (group_by,))
-        table = tabulate(facts, limit=rows)
+            found = await self._ai_facts(tx, ask, (group_by,))
+        table = tabulate(found.facts, limit=rows)
         return UnitEconomicsAnswer(
-            window=query.window,
-            as_of=query.as_of,
+            window=found.query.window,
+            as_of=found.query.as_of,
+            settlement=found.settlement(),
             group_by=group_by,
             total=_unit_row(Row((), table.sums)),
             rows=tuple(_unit_row(row) for row in table.rows),
@@ -157,7 +158,8 @@ class SpendService:
             query = await query_of(
                 tx, ask, self._clock, group_by=(GroupBy.MODEL, partner), step=Step.DAY
             )
-            facts = await read_facts(tx, query)
+            found = await find(tx, query)
+        facts = found.facts
         buckets = buckets_of(query.window, Step.DAY, self._clock())
         in_all = [replace(fact, key=()) for fact in facts]
         sums = add_up(facts)
@@ -165,6 +167,7 @@ class SpendService:
             name=name,
             window=query.window,
             as_of=query.as_of,
+            settlement=found.settlement(),
             sums=sums,
             buckets=buckets,
             daily=draw(in_all, [bucket.start for bucket in buckets], most=1)[0],
@@ -176,10 +179,9 @@ class SpendService:
 
     async def _ai_facts(
         self, tx: TenantTx, ask: CostRequest, group_by: tuple[GroupBy, ...]
-    ) -> tuple[CostQuery, list[Fact]]:
+    ) -> Found:
         only = replace(ask, filter=replace(ask.filter, ai_only=True))
-        query = await query_of(tx, only, self._clock, group_by=group_by)
-        return query, await read_facts(tx, query)
+        return await find(tx, await query_of(tx, only, self._clock, group_by=group_by))
 
 
 def _part(n: int) -> Callable[[Fact], Key]:

@@ -5,9 +5,10 @@ from typing import Final
 
 from tensorcost.domain.cost.summary_freshness import Seen
 from tensorcost.domain.spend.facts import Grain
+from tensorcost.storage.cost_queries.sources import LIVE_DELIVERIES
 from tensorcost.storage.session import TenantTx
 
-_SEEN: Final = """
+_SEEN: Final = f"""
     WITH named AS (
         SELECT DISTINCT cell_id, source FROM ai.dimension WHERE tenant_id = :tenant
     )
@@ -21,8 +22,7 @@ _SEEN: Final = """
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = b.dim_id
     WHERE b.tenant_id = :tenant AND b.day >= :since
       AND b.in_scope AND b.charge_category = 'Usage'
-      AND b.delivery_id IN (
-          SELECT current_delivery_id FROM ai.bill_period WHERE tenant_id = :tenant)
+      AND b.delivery_id IN ({LIVE_DELIVERIES})
     GROUP BY 1
     ORDER BY 1, 2
 """

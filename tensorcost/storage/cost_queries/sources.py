@@ -8,14 +8,11 @@ from typing import Any, Final
 
 from tensorcost.domain.cost.query import CostQuery, Step
 from tensorcost.domain.cost.rollup import MEASURE_NAMES
+from tensorcost.storage.session import TenantTx
 
 MEASURES: Final = ", ".join(MEASURE_NAMES)
-# As bigint a sum costs the client a tenth of a numeric. Quantities alone may pass 64 bits: one
-# event may carry any.
-SUMS: Final = ", ".join(
-    f"sum(s.{name}) AS {name}" if name == "quantity_micro" else f"sum(s.{name})::bigint AS {name}"
-    for name in MEASURE_NAMES
-)
+_MONEY: Final = frozenset({"cost_nano", "unpriced_requests", "unpriced_tokens"})
+"""Measures that say what usage cost, or that this is not known."""
 _HOURLY: Final = (
     "SELECT (hour AT TIME ZONE 'UTC')::date AS day, hour, dim_id, actor_id, grain, {measures} "
     "FROM ai.spend_hourly WHERE tenant_id = :tenant AND hour >= :{low} AND hour < :{high}"
@@ -41,14 +38,49 @@ _KNOWN_CELLS: Final = (
     "WHERE s.tenant_id = :tenant AND s.day >= :first_day AND s.day < :end_day "
     "AND b.known_at <= :as_of AND s.grain {grains}"
 )
-_LIVE_DELIVERIES: Final = (
-    "SELECT current_delivery_id AS delivery_id FROM ai.bill_period WHERE tenant_id = :tenant"
+LIVE_DELIVERIES: Final = (
+    "SELECT current_delivery_id AS delivery_id FROM ai.bill_period "
+    "WHERE tenant_id = :tenant AND counted"
 )
+# What each export said last by then, unless another export of its payer counted by then.
 _KNOWN_DELIVERIES: Final = (
-    "SELECT DISTINCT ON (origin, export_name, period) delivery_id FROM ai.bill_delivery "
+    "SELECT delivery_id FROM ("
+    "SELECT DISTINCT ON (origin, export_name, period) delivery_id, uncounted_at "
+    "FROM ai.bill_delivery "
     "WHERE tenant_id = :tenant AND state <> 'loading' AND known_at <= :as_of "
     "ORDER BY origin, export_name, period, known_at DESC, delivery_id DESC"
+    ") v WHERE uncounted_at IS NULL OR uncounted_at > :as_of"
 )
+
+
+def bounds(tx: TenantTx, query: CostQuery) -> dict[str, Any]:
+    """What every statement about ``query`` binds."""
+    params: dict[str, Any] = {
+        "tenant": tx.tenant_id,
+        "first_day": query.window.first_day,
+        "end_day": query.window.end_day,
+    }
+    if query.as_of is not None:
+        params["as_of"] = query.as_of
+    return params
+
+
+def sums_where(is_priced: str | None) -> str:
+    """Sums of the measures of rows ``s``, those of money only where ``is_priced``, if given.
+
+    As bigint a sum costs the client a tenth of a numeric. Quantities alone may pass 64 bits: one
+    event may carry any.
+    """
+    kinds = dict.fromkeys(MEASURE_NAMES, "::bigint") | {"quantity_micro": ""}
+    return ", ".join(
+        f"sum(CASE WHEN {is_priced} THEN s.{name} ELSE 0 END){kind} AS {name}"
+        if is_priced and name in _MONEY
+        else f"sum(s.{name}){kind} AS {name}"
+        for name, kind in kinds.items()
+    )
+
+
+SUMS: Final = sums_where(None)
 
 
 def rollup_rows(query: CostQuery, params: dict[str, Any]) -> str:
@@ -74,15 +106,20 @@ def summed_rows(query: CostQuery, params: dict[str, Any], *, by_actor: bool, whe
     """The rows that ``where`` keeps, summed before anything is joined to them.
 
     A join of every day's row costs more than all of its sums. Days stay apart only where the
-    series or the choice of grain needs them, actors where ``by_actor``.
+    series or the choice of grain needs them, actors where ``by_actor``. ``period`` is the month
+    of the bill that answers for the days of a row, NULL where none does.
     """
     day = "s.day" if query.step is not None else "CASE WHEN s.grain = 2 THEN s.day END"
     keys = [f"{day} AS day", "s.hour", "s.dim_id", "s.grain"]
+    joined = ""
+    if query.billed_days() is not None:
+        keys.append("v.period")
+        joined = "LEFT JOIN billed v ON v.day = s.day "
     if by_actor:
         keys.append("s.actor_id")
     positions = ", ".join(str(n + 1) for n in range(len(keys)))
     return (
-        f"SELECT {', '.join(keys)}, {SUMS} FROM ({rollup_rows(query, params)}) s "
+        f"SELECT {', '.join(keys)}, {SUMS} FROM ({rollup_rows(query, params)}) s {joined}"
         f"WHERE true{where} GROUP BY {positions}"
     )
 
@@ -103,8 +140,8 @@ def _cells(query: CostQuery) -> str:
 
 
 def deliveries(query: CostQuery) -> str:
-    """SELECT of the bill deliveries that hold, or held at ``as_of``."""
-    return _LIVE_DELIVERIES if query.as_of is None else _KNOWN_DELIVERIES
+    """SELECT of the bill deliveries that hold and count, or did at ``as_of``."""
+    return LIVE_DELIVERIES if query.as_of is None else _KNOWN_DELIVERIES
 
 
 def _prefixed(alias: str) -> str:

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from tensorcost.domain.cost.query import CostQuery
+from tensorcost.domain.cost.query import Charges, CostQuery
 from tensorcost.domain.cost.rollup import MEASURE_NAMES, RollupMeasures
 from tensorcost.domain.cost.summary_unpriced import UnpricedUsage
 from tensorcost.domain.spend.facts import (
@@ -14,8 +14,14 @@ from tensorcost.domain.spend.facts import (
     ServiceTier,
     Source,
 )
+from tensorcost.storage.cost_queries.billed import (
+    IS_COVERED,
+    billed_tables,
+    bind_billed,
+    join_covered,
+)
 from tensorcost.storage.cost_queries.grouping import actor_filter, dimension_filter
-from tensorcost.storage.cost_queries.sources import SUMS, requested_cells, rollup_rows
+from tensorcost.storage.cost_queries.sources import SUMS, bounds, requested_cells, rollup_rows
 from tensorcost.storage.session import TenantTx
 
 _PRICED_BY: Final = (
@@ -23,26 +29,35 @@ _PRICED_BY: Final = (
     "d.modality, d.context_bucket"
 )
 _UNPRICED: Final = """
-    SELECT {priced_by}, max(s.day) AS last_day, {sums}
+    {tables}SELECT {priced_by}, max(s.day) AS last_day, {sums}
     FROM ({rows}) s
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
     LEFT JOIN ({requested}) f ON s.grain = 2 AND f.day = s.day AND f.cell_id = d.cell_id
+    {billed_join} {covered_join}
     WHERE (s.unpriced_requests > 0 OR s.unpriced_tokens > 0)
-      AND f.cell_id IS NULL{only_actor}{only_dimension}
+      AND f.cell_id IS NULL{only_actor}{only_dimension}{only_unbilled}
     GROUP BY {priced_by}
 """
+# In an invoice's answer no estimate counts on a reconciled day: none is missing from it.
+_UNBILLED: Final[dict[Charges, str]] = {
+    Charges.USAGE: f" AND NOT {IS_COVERED}",
+    Charges.INVOICE: " AND v.period IS NULL",
+}
 
 
 async def read_unpriced(tx: TenantTx, query: CostQuery) -> list[UnpricedUsage]:
     """Usage that counts and has no price, by what a price depends on. Groups are ignored."""
-    params: dict[str, Any] = {
-        "tenant": tx.tenant_id,
-        "first_day": query.window.first_day,
-        "end_day": query.window.end_day,
-    }
-    if query.as_of is not None:
-        params["as_of"] = query.as_of
+    params = bounds(tx, query)
+    tables = billed_join = covered_join = only_unbilled = ""
+    if bind_billed(query, params):
+        tables = f"WITH {billed_tables(query)} "
+        billed_join, covered_join = "LEFT JOIN billed v ON v.day = s.day", join_covered("v")
+        only_unbilled = _UNBILLED[query.charges]
     sql = _UNPRICED.format(
+        tables=tables,
+        billed_join=billed_join,
+        covered_join=covered_join,
+        only_unbilled=only_unbilled,
         requested=requested_cells(query),
         sums=SUMS,
         rows=rollup_rows(query, params),

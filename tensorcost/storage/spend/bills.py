@@ -13,6 +13,7 @@ from tensorcost.domain.ids import DeliveryId
 from tensorcost.domain.spend.bill import BillDelivery, BillLine
 from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import Origin
+from tensorcost.storage.spend.bill_periods import point_period
 
 _COLUMNS: Final = (
     "delivery_id",
@@ -47,13 +48,18 @@ _STAGE: Final = (
 )
 _DAILY: Final = """
     INSERT INTO ai.bill_daily (tenant_id, delivery_id, day, dim_id, charge_category, in_scope,
-        currency, lines, unblended_nano, amortized_nano, net_nano)
-    SELECT tenant_id, delivery_id, (usage_start AT TIME ZONE 'UTC')::date, dim_id,
-        charge_category, in_scope, currency, count(*), sum(unblended_nano), sum(amortized_nano),
+        currency, token_kind, unit, line_item_type, lines, quantity_micro, unblended_nano,
+        amortized_nano, net_nano)
+    SELECT tenant_id, delivery_id,
+        greatest(CAST(:period AS date), least((usage_start AT TIME ZONE 'UTC')::date,
+            (CAST(:period AS date) + interval '1 month')::date - 1)),
+        dim_id, charge_category, in_scope, currency, coalesce(token_kind, ''), unit,
+        line_item_type, count(*), sum(quantity_micro), sum(unblended_nano), sum(amortized_nano),
         sum(coalesce(net_nano, unblended_nano))
     FROM ai.bill_line WHERE tenant_id = :tenant AND delivery_id = :delivery
-    GROUP BY 1, 2, 3, 4, 5, 6, 7
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 """
+"""A line dated outside the billing month stands on the nearest day of the month that bills it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,17 @@ async def find_delivery(
         etag=delivery.manifest_etag,
     )
     return None if row is None else KnownDelivery(DeliveryId(row.delivery_id), row.rows_read)
+
+
+async def current_manifests(tx: TenantTx, origin: str) -> frozenset[tuple[str, str]]:
+    """(key, ETag) of the manifests of an origin's current deliveries."""
+    rows = await tx.all(
+        "SELECT manifest_key, manifest_etag FROM ai.bill_delivery "
+        "WHERE tenant_id = :tenant AND origin = :origin AND state = 'current'",
+        tenant=tx.tenant_id,
+        origin=origin,
+    )
+    return frozenset((row.manifest_key, row.manifest_etag) for row in rows)
 
 
 async def open_delivery(
@@ -126,19 +143,15 @@ async def make_current(
     lines: int,
 ) -> None:
     """Sum the delivery by day and point its period at it; the former one is superseded."""
-    await tx.run(_DAILY, tenant=tx.tenant_id, delivery=delivery_id)
-    period = {
-        "tenant": tx.tenant_id,
-        "origin": origin.name,
-        "export": delivery.export_name,
-        "period": delivery.period,
-        "delivery": delivery_id,
-    }
+    await tx.run(_DAILY, tenant=tx.tenant_id, delivery=delivery_id, period=delivery.period)
     await tx.run(
         "UPDATE ai.bill_delivery SET state = 'superseded' WHERE tenant_id = :tenant "
         "AND origin = :origin AND export_name = :export AND period = :period "
         "AND state = 'current'",
-        **{name: value for name, value in period.items() if name != "delivery"},
+        tenant=tx.tenant_id,
+        origin=origin.name,
+        export=delivery.export_name,
+        period=delivery.period,
     )
     await tx.run(
         "UPDATE ai.bill_delivery SET state = 'current', known_at = clock_timestamp(), "
@@ -149,19 +162,7 @@ async def make_current(
         lines=lines,
         rows=rows,
     )
-    await tx.run(
-        "INSERT INTO ai.bill_period AS p (tenant_id, origin, export_name, period, "
-        "current_delivery_id, invoice_id, invoice_since) "
-        "SELECT :tenant, :origin, :export, :period, :delivery, i.invoice_id, "
-        "CASE WHEN i.invoice_id <> '' THEN clock_timestamp() END FROM (SELECT coalesce("
-        "max(invoice_id), '') AS invoice_id FROM ai.bill_line WHERE tenant_id = :tenant "
-        "AND delivery_id = :delivery) i "
-        "ON CONFLICT (tenant_id, origin, export_name, period) DO UPDATE SET "
-        "current_delivery_id = excluded.current_delivery_id, "
-        "invoice_since = CASE WHEN p.invoice_id = excluded.invoice_id THEN p.invoice_since "
-        "ELSE excluded.invoice_since END, invoice_id = excluded.invoice_id",
-        **period,
-    )
+    await point_period(tx, origin, delivery, delivery_id)
 
 
 def _record(delivery_id: UUID, line: BillLine, dim_id: int) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
+from tensorcost.storage.cost_queries.members import billed_model
 from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import ObjectRef, Origin
 
@@ -45,7 +46,7 @@ async def bill_of_deliveries(
     tx: TenantTx, origin: Origin, exports: Sequence[tuple[str, str]], *, by: str
 ) -> Sequence[Row[Any]]:
     """Billed amounts of the deliveries by ``model`` or ``day``, currency and scope."""
-    key = {"model": "d.model_id", "day": "b.day::text"}[by]
+    key = {"model": billed_model("b"), "day": "b.day::text"}[by]
     return await tx.all(
         f"SELECT {key} AS key, b.currency, b.in_scope, sum(b.lines)::bigint AS lines, "
         "sum(b.unblended_nano)::bigint AS unblended_nano "

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensorcost.domain.cost.query import DAILY, HOURLY, CostQuery, Step
+from tensorcost.domain.cost.query import DAILY, HOURLY, Charges, CostBasis, CostQuery, Step
 from tensorcost.domain.cost.query_window import (
     Window,
     day_window,
@@ -165,3 +165,16 @@ def test_sums_are_asked_for_by_whole_hours_and_as_of_by_whole_days() -> None:
         CostQuery(Window(start, start + timedelta(hours=1)), as_of=NOW)
     with pytest.raises(ValidationFailed, match="whole days"):
         CostQuery(Window(start, start + timedelta(days=1)), step=Step.HOUR, as_of=NOW)
+
+
+def test_bills_answer_for_whole_days_and_never_for_an_estimate() -> None:
+    start = midnight(date(2026, 3, 1))
+    days = (date(2026, 3, 1), date(2026, 3, 3))
+    assert CostQuery(Window.of_days(*days)).billed_days() == days
+    cut = Window(start - timedelta(hours=5), start + timedelta(days=2, hours=1))
+    assert CostQuery(cut).billed_days() == days
+    assert CostQuery(Window(start, start + timedelta(hours=23))).billed_days() is None
+    assert CostQuery(Window.of_days(*days), step=Step.HOUR).billed_days() is None
+    assert CostQuery(Window.of_days(*days), basis=CostBasis.ESTIMATE).billed_days() is None
+    with pytest.raises(ValidationFailed, match="knows no invoice"):
+        CostQuery(Window.of_days(*days), basis=CostBasis.ESTIMATE, charges=Charges.INVOICE)

@@ -1,5 +1,6 @@
 """Adding up judged sums: nothing lost, nothing twice, unpriced never zero."""
 
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -99,6 +100,20 @@ def test_a_chart_of_nothing_has_one_empty_line() -> None:
 )
 def test_what_has_no_price_costs_nothing_known(found: RollupMeasures, expected: int | None) -> None:
     assert known_cost(found) == expected
+
+
+@given(facts)
+def test_the_billed_and_the_estimated_part_add_up_to_the_cost(found: list[Fact]) -> None:
+    half = [replace(fact, is_billed=n % 2 == 0) for n, fact in enumerate(found)]
+    sums = add_up(half)
+    assert sums.estimated_nano is not None
+    assert sums.billed_nano + sums.estimated_nano == cost(sums)
+
+
+def test_an_unpriced_rest_of_a_billed_cost_is_not_zero() -> None:
+    billed = RollupMeasures(requests=3, cost_nano=5, unpriced_requests=1)
+    assert Sums({Grain.REQUEST: billed}, billed_nano=5).estimated_nano is None
+    assert Sums({Grain.REQUEST: billed}, billed_nano=4).estimated_nano == 1
 
 
 def test_unit_costs_leave_bill_lines_out() -> None:

@@ -1,12 +1,13 @@
 """AI spend: listings, totals, unit costs and attribution."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from tensorcost.domain.cost.query import GroupBy, SpendFilter
+from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy, SpendFilter
 from tensorcost.domain.cost.query_listing import EventKey
 from tensorcost.domain.errors import Forbidden, NotFound, ValidationFailed
 from tensorcost.domain.identity.scopes import Scope
@@ -16,8 +17,10 @@ from tensorcost.services.cost.asking import CostRequest
 from tensorcost.services.spend.service import EventsRequest, SpendService
 from tensorcost.storage.session import Database
 from tests.support import databases
+from tests.support.bills import bill_line, load_bill
 from tests.support.price_rows import add_list_price, add_override
 from tests.support.principals import NOW, caller, fixed_clock
+from tests.support.reconciled import reconcile_month
 from tests.support.spend import dimension
 from tests.support.spend_rows import Billed, Use, add_bill, add_uses, at
 from tests.support.tenants import app_database, make_tenant
@@ -234,3 +237,25 @@ async def test_two_tenants_side_by_side_see_only_their_own(
         await spend.agent_cost(stranger, "triage", OCTOBER)
     with pytest.raises(NotFound):
         await spend.workflow_cost(stranger, "tickets", OCTOBER)
+
+
+async def test_unit_costs_of_reconciled_days_divide_what_was_billed(
+    db: Database, spend: SpendService, tenant: TenantId
+) -> None:
+    use = Use(at(DAY), dimension(), None, who=TRIAGE, input_tokens=4_000_000, output_tokens=0)
+    await add_uses(db, tenant, [use])
+    await load_bill(db, tenant, [bill_line(DAY)])
+    await reconcile_month(db, tenant, date(2026, 11, 1))
+    found = await spend.unit_economics(caller(tenant), OCTOBER)
+    assert found.total.figures.usd_per_1k_input_tokens == Decimal("0.001")
+    assert not found.total.figures.is_lower_bound
+    assert found.settlement.billed_nano == 5 * USD
+    estimated = await spend.unit_economics(
+        caller(tenant), replace(OCTOBER, basis=CostBasis.ESTIMATE)
+    )
+    assert estimated.total.figures.is_lower_bound
+    agent = await spend.agent_cost(caller(tenant), "triage", OCTOBER)
+    assert (agent.sums.cost_nano, agent.settlement.estimated_nano) == (4 * USD, 0)
+    assert [point.sums.cost_nano for point in agent.daily.points][DAY.day - 1] == 4 * USD
+    summary = await spend.summary(caller(tenant), replace(OCTOBER, charges=Charges.INVOICE))
+    assert (summary.sums.cost_nano, summary.unpriced) == (5 * USD, ())

@@ -1,0 +1,275 @@
+"""The published shapes of reconciled months and their ledger.
+
+Money is a decimal string of whole currency units; what differs by cost basis is an object.
+"""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from tensorcost.domain.cost.reconciliation.facts import CellSum, Gap, GapClass, Money
+from tensorcost.domain.cost.reconciliation.months import month_name
+from tensorcost.domain.cost.reconciliation.remedies import explain
+from tensorcost.domain.money import format_nano
+from tensorcost.gateway.routes.cost_shapes import Json
+from tensorcost.services.reconciliation.answers import Difference, Month, MonthDetail, MonthTotal
+from tensorcost.storage.reconciliation.ledger import LedgerRow
+from tensorcost.storage.reconciliation.versions import Version
+from tensorcost.storage.spend.bill_periods import BilledPeriod
+
+
+class BasesOut(BaseModel):
+    unblended: str = Field(examples=["1234.567890000"])
+    amortized: str
+    net: str
+
+
+class PartOut(BaseModel):
+    share: str = Field(
+        description="Where billed money is that no row explains: `unlogged`, `tax`, `credit` …"
+    )
+    amount: BasesOut
+
+
+class ClassOut(BaseModel):
+    gap_class: str = Field(serialization_alias="class", examples=["unlogged"])
+    amount: BasesOut
+
+
+class MonthTotalOut(BaseModel):
+    currency: str
+    billed: BasesOut = Field(description="As the bill's lines of the closed days add up.")
+    attributed: BasesOut
+    unattributed: list[PartOut]
+    difference: BasesOut = Field(
+        description="`billed` less `attributed` and `unattributed`: always zero."
+    )
+    estimate: str = Field(description="By list price, before the bill.")
+    gaps: list[ClassOut] = Field(description="They add up to `billed` less `estimate`.")
+
+
+class MonthOut(BaseModel):
+    period: str = Field(examples=["2026-10"])
+    state: str = Field(description="Of the bill, today: `open`, `closing` or `final`.")
+    pending: bool = Field(description="A bill is known that this version does not hold yet.")
+    version: int | None
+    known_at: datetime | None
+    closed_until: date | None = Field(description="Days before this one are reconciled.")
+    totals: list[MonthTotalOut]
+
+
+class VersionOut(BaseModel):
+    version: int
+    known_at: datetime
+    closed_until: date
+    requested_by: str
+    days: int
+    days_changed: int
+    deliveries: list[UUID]
+
+
+class BillOut(BaseModel):
+    delivery_id: UUID
+    export_name: str
+    payer_account_id: str
+    counted: bool = Field(description="False where another export of the payer is the bill.")
+    state: str
+    invoice_id: str
+    invoice_since: datetime | None
+    known_at: datetime
+    lines: int
+    totals: dict[str, BasesOut] = Field(description="Everything on it, by currency.")
+
+
+class MonthDetailOut(MonthOut):
+    versions: list[VersionOut]
+    bills: list[BillOut] = Field(description="Every export of the month; none with `as_of`.")
+
+
+class DeltaTotalOut(BaseModel):
+    currency: str
+    estimate: str
+    billed: BasesOut
+    attributed: BasesOut
+
+
+class DeltaOut(DeltaTotalOut):
+    account_id: str
+    model_id: str
+
+
+class DifferenceOut(BaseModel):
+    period: str
+    from_version: int
+    to_version: int
+    totals: list[DeltaTotalOut]
+    deltas: list[DeltaOut] = Field(description="Signed; the largest change of the bill first.")
+    rest: int = Field(description="Changes beyond `limit`; the totals hold them too.")
+
+
+class GapOut(ClassOut):
+    meaning: str
+    remedy: str
+    evidence: dict[str, str]
+
+
+class LedgerRowOut(BaseModel):
+    day: date
+    account_id: str
+    region: str
+    model_id: str
+    currency: str
+    grain: str | None = Field(description="Of the logged rows; null where there are none.")
+    requests: int
+    logged_tokens: int
+    billed_tokens: int
+    lines: int = Field(description="Of the bill.")
+    estimate: str
+    billed: BasesOut
+    attributed: BasesOut
+    residual: BasesOut = Field(description="`billed` less `attributed`.")
+    gap: BasesOut = Field(description="`billed` less `estimate`: the sum of `gaps`.")
+    gaps: list[GapOut]
+
+
+class RequestedRunOut(BaseModel):
+    workflow_id: str
+
+
+def bases_json(money: Money) -> Json:
+    """One amount in the three bases."""
+    return {name: format_nano(nano) for name, nano in money._asdict().items()}
+
+
+def month_json(found: Month) -> Json:
+    version = found.version
+    return {
+        "period": month_name(found.period),
+        "state": found.state.value,
+        "pending": found.is_pending,
+        "version": version and version.version,
+        "known_at": version and version.known_at,
+        "closed_until": version and version.closed_until,
+        "totals": [_total(total) for total in found.totals],
+    }
+
+
+def detail_json(found: MonthDetail) -> Json:
+    return {
+        **month_json(found.month),
+        "versions": [_version(version) for version in found.versions],
+        "bills": [_bill(bill) for bill in found.bills],
+    }
+
+
+def difference_json(found: Difference) -> Json:
+    return {
+        "period": month_name(found.period),
+        "from_version": found.former,
+        "to_version": found.latter,
+        "totals": [
+            {"currency": one.currency, **_delta(one.estimate_nano, one.billed, one.attributed)}
+            for one in found.totals
+        ],
+        "deltas": [
+            {
+                "account_id": one.account_id,
+                "model_id": one.model_id,
+                "currency": one.currency,
+                **_delta(one.estimate_nano, one.billed, one.attributed),
+            }
+            for one in found.deltas
+        ],
+        "rest": found.rest_count,
+    }
+
+
+def row_json(row: LedgerRow) -> Json:
+    total = row.total
+    return {
+        "day": row.day,
+        **total.cell._asdict(),
+        "currency": total.currency,
+        "grain": None if total.grain is None else total.grain.name.lower(),
+        "requests": total.requests,
+        "logged_tokens": total.logged_tokens,
+        "billed_tokens": total.billed_tokens,
+        "lines": total.lines,
+        **_delta(total.estimate_nano, total.billed, total.attributed),
+        **_rests(total),
+        "gaps": [_gap(gap) for gap in row.gaps],
+    }
+
+
+def _total(total: MonthTotal) -> Json:
+    return {
+        "currency": total.currency,
+        **_delta(total.estimate_nano, total.billed, total.attributed),
+        "unattributed": [
+            {"share": share.value, "amount": bases_json(money)}
+            for share, money in total.unattributed.items()
+        ],
+        "difference": bases_json(total.difference),
+        "gaps": _classes(total.gaps),
+    }
+
+
+def _classes(gaps: Mapping[GapClass, Money]) -> list[Json]:
+    return [{"class": name.value, "amount": bases_json(money)} for name, money in gaps.items()]
+
+
+def _version(version: Version) -> Json:
+    return {
+        "version": version.version,
+        "known_at": version.known_at,
+        "closed_until": version.closed_until,
+        "requested_by": version.requested_by,
+        "days": version.days,
+        "days_changed": version.days_changed,
+        "deliveries": version.deliveries,
+    }
+
+
+def _bill(bill: BilledPeriod) -> Json:
+    return {
+        "delivery_id": bill.delivery_id,
+        "export_name": bill.export_name,
+        "payer_account_id": bill.payer_account_id,
+        "counted": bill.counted,
+        "state": bill.state.value,
+        "invoice_id": bill.invoice_id,
+        "invoice_since": bill.invoice_since,
+        "known_at": bill.known_at,
+        "lines": bill.lines,
+        "totals": {currency: bases_json(money) for currency, money in bill.totals.items()},
+    }
+
+
+def _delta(estimate_nano: int, billed: Money, attributed: Money) -> Json:
+    return {
+        "estimate": format_nano(estimate_nano),
+        "billed": bases_json(billed),
+        "attributed": bases_json(attributed),
+    }
+
+
+def _rests(total: CellSum) -> Json:
+    estimate = Money.same(total.estimate_nano)
+    return {
+        "residual": bases_json(total.billed.minus(total.attributed)),
+        "gap": bases_json(total.billed.minus(estimate)),
+    }
+
+
+def _gap(gap: Gap) -> Json:
+    known = explain(gap.gap_class, gap.evidence)
+    return {
+        "class": gap.gap_class.value,
+        "amount": bases_json(gap.money),
+        "meaning": known.meaning,
+        "remedy": known.remedy,
+        # As text: a price that is implied by next to nothing passes 64 bits.
+        "evidence": {name: str(value) for name, value in gap.evidence.items()},
+    }

@@ -1,0 +1,1 @@
+"""Reconciliation with the bill: months, versions, the ledger, coverage."""

@@ -1,0 +1,113 @@
+"""Billing months whose reconciliation does not know the newest bill or usage, and bill facts.
+
+A month is due when its counted deliveries are not those of its newest version, or when usage of
+a reconciled day became known after it.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from tensorcost.storage.cost_queries.sources import LIVE_DELIVERIES
+from tensorcost.storage.session import TenantTx
+
+LATE: Final = "interval '1 hour'"
+"""How long a load may run before its batch, known at its beginning, can be committed unseen."""
+LATE_BATCHES: Final = f"""
+    SELECT b.batch_id FROM ai.ingest_batch b
+    WHERE b.tenant_id = :tenant AND b.known_at > {{since}} - {LATE} AND EXISTS (
+        SELECT FROM ai.spend_delta s WHERE s.tenant_id = :tenant AND s.batch_id = b.batch_id
+          AND s.day >= {{period}} AND s.day < {{closed_until}})
+"""
+"""Batches that touch the closed days of a month and were known about ``since`` or later."""
+
+_DUE: Final = f"""
+    WITH held AS (
+        SELECT period, array_agg(current_delivery_id ORDER BY current_delivery_id) AS deliveries
+        FROM ai.bill_period WHERE tenant_id = :tenant AND counted GROUP BY period
+    )
+    SELECT h.period, h.deliveries, r.version, r.closed_until,
+           r.deliveries IS DISTINCT FROM h.deliveries AS restated,
+           coalesce(l.late, false) AS late
+    FROM held h
+    LEFT JOIN LATERAL (
+        SELECT * FROM ai.reconciliation
+        WHERE tenant_id = :tenant AND period = h.period ORDER BY version DESC LIMIT 1
+    ) r ON true
+    LEFT JOIN LATERAL (
+        SELECT EXISTS ({
+    LATE_BATCHES.format(since="r.known_at", period="r.period", closed_until="r.closed_until")
+} AND b.batch_id <> ALL (r.late_batches)) AS late
+    ) l ON r.deliveries = h.deliveries
+    ORDER BY h.period
+"""
+_FACTS: Final = f"""
+    SELECT p.origin, p.export_name, v.delivery_id, v.known_at, p.invoice_id, p.invoice_since, (
+        SELECT max(b.day) FROM ai.bill_daily b
+        WHERE b.tenant_id = :tenant AND b.delivery_id = v.delivery_id
+          AND b.charge_category = 'Usage'
+    ) AS last_usage_day
+    FROM ai.bill_period p
+    JOIN ai.bill_delivery v
+        ON v.tenant_id = p.tenant_id AND v.delivery_id = p.current_delivery_id
+    WHERE p.tenant_id = :tenant AND p.period = :period
+      AND p.current_delivery_id IN ({LIVE_DELIVERIES})
+    ORDER BY v.delivery_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PeriodDue:
+    """A billing month to reconcile, and what its newest version was."""
+
+    period: date
+    deliveries: tuple[UUID, ...]
+    """The deliveries that hold and count, sorted."""
+    restated: bool
+    """The bill is not the one of the newest version; True where there is none."""
+    late_usage: bool
+    """Usage of a reconciled day became known later; only looked for where the bill is the same."""
+    version: int
+    """The newest version; 0 where there is none."""
+    closed_until: date | None
+    """Of the newest version. Days that were reconciled once must be reconciled again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryFacts:
+    """What the closing rules ask of one counted export of a month."""
+
+    origin: str
+    export_name: str
+    delivery_id: UUID
+    known_at: datetime
+    invoice_id: str
+    invoice_since: datetime | None
+    last_usage_day: date | None
+    """The newest day with a usage line, in scope or not; None where there is none."""
+
+
+async def read_periods_due(tx: TenantTx) -> list[PeriodDue]:
+    """The months to reconcile, the oldest first. Prices and closing rules are not looked at."""
+    rows = await tx.all(_DUE, tenant=tx.tenant_id)
+    return [_due(row) for row in rows if row.restated or row.late]
+
+
+async def read_delivery_facts(tx: TenantTx, period: date) -> list[DeliveryFacts]:
+    """Every counted export of the month that begins with ``period``, by delivery id."""
+    rows = await tx.all(_FACTS, tenant=tx.tenant_id, period=period)
+    return [DeliveryFacts(**row._mapping) for row in rows]
+
+
+def _due(row: Row[Any]) -> PeriodDue:
+    return PeriodDue(
+        period=row.period,
+        deliveries=tuple(row.deliveries),
+        restated=row.restated,
+        late_usage=row.late,
+        version=row.version or 0,
+        closed_until=row.closed_until,
+    )

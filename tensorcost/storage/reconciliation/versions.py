@@ -1,0 +1,168 @@
+"""Reconciled months, their versions, and what one version says that another did not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from tensorcost.domain.cost.reconciliation.facts import Money, Share
+from tensorcost.storage.reconciliation.chosen import (
+    BEGINNING,
+    END,
+    chosen_days,
+    days_of_version,
+    money_of,
+    sums,
+)
+from tensorcost.storage.session import TenantTx
+
+_LONGEST_MONTH: Final = timedelta(days=31)
+_VERSION: Final = (
+    "r.reconciliation_id, r.period, r.version, r.known_at, r.closed_until, r.deliveries, "
+    "r.requested_by, r.days, r.days_changed"
+)
+_VERSIONS: Final = f"""
+    SELECT {_VERSION} FROM ai.reconciliation r
+    WHERE r.tenant_id = :tenant AND r.period = :period ORDER BY r.version DESC
+"""
+_PERIODS: Final = f"""
+    WITH newest AS (
+        SELECT DISTINCT ON (r.period) {_VERSION} FROM ai.reconciliation r
+        WHERE r.tenant_id = :tenant{{known}} ORDER BY r.period, r.version DESC
+    ), shared AS (
+        SELECT date_trunc('month', s.day)::date AS period, s.share, s.currency,
+               {sums("", alias="s")}
+        FROM ({{days}}) v JOIN ai.reconciled_share s ON s.tenant_id = :tenant AND s.day = v.day
+            AND s.reconciliation_id = v.reconciliation_id
+        GROUP BY 1, 2, 3
+    )
+    SELECT r.*, s.share, s.currency, s.unblended_nano, s.amortized_nano, s.net_nano
+    FROM newest r LEFT JOIN shared s USING (period)
+    ORDER BY r.period DESC, s.share, s.currency
+"""
+_DIFFERENCE: Final = f"""
+    WITH changed AS (
+        SELECT day, reconciliation_id, sum(side) AS side FROM (
+            SELECT l.*, 1 AS side FROM ({days_of_version("latter")}) l
+            UNION ALL SELECT f.*, -1 FROM ({days_of_version("former")}) f
+        ) d GROUP BY day, reconciliation_id HAVING sum(side) <> 0
+    )
+    SELECT * FROM (
+        SELECT c.account_id, c.model_id, c.currency,
+               sum(v.side * c.estimate_nano)::bigint AS estimate_nano,
+               {sums("billed_", "attributed_", alias="c", factor="v.side * ")}
+        FROM changed v JOIN ai.reconciled_cell c ON c.tenant_id = :tenant AND c.day = v.day
+            AND c.reconciliation_id = v.reconciliation_id
+        GROUP BY 1, 2, 3
+    ) t
+    WHERE (estimate_nano, billed_unblended_nano, billed_amortized_nano, billed_net_nano,
+        attributed_unblended_nano, attributed_amortized_nano, attributed_net_nano)
+        <> (0, 0, 0, 0, 0, 0, 0)
+    ORDER BY account_id, model_id, currency
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One reconciliation of a month."""
+
+    reconciliation_id: UUID
+    period: date
+    version: int
+    known_at: datetime
+    closed_until: date
+    """Days before this one are in it."""
+    deliveries: tuple[UUID, ...]
+    requested_by: str
+    days: int
+    days_changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReconciledPeriod:
+    """A month's newest version, and where the billed money of its days went."""
+
+    version: Version
+    shares: Mapping[tuple[Share, str], Money]
+    """By share and currency. Together they are the bill of the closed days."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What an account and model gained, or lost, from one version to another."""
+
+    account_id: str
+    model_id: str
+    currency: str
+    estimate_nano: int
+    billed: Money
+    attributed: Money
+
+
+async def read_reconciled_periods(
+    tx: TenantTx, as_of: datetime | None = None
+) -> list[ReconciledPeriod]:
+    """Every reconciled month, the newest first; with ``as_of`` what was believed then."""
+    known: dict[str, Any] = {} if as_of is None else {"as_of": as_of}
+    sql = _PERIODS.format(
+        days=chosen_days(as_of), known="" if as_of is None else " AND r.known_at <= :as_of"
+    )
+    bounds = {"first_day": BEGINNING, "end_day": END}
+    found: dict[date, tuple[Version, dict[tuple[Share, str], Money]]] = {}
+    for row in await tx.all(sql, tenant=tx.tenant_id, **bounds, **known):
+        _, shares = found.setdefault(row.period, (_version(row), {}))
+        if row.share is not None:
+            shares[Share(row.share), row.currency] = money_of(row)
+    return [ReconciledPeriod(version, shares) for version, shares in found.values()]
+
+
+async def read_versions(tx: TenantTx, period: date) -> list[Version]:
+    """The versions of one month, the newest first."""
+    rows = await tx.all(_VERSIONS, tenant=tx.tenant_id, period=period)
+    return [_version(row) for row in rows]
+
+
+async def read_difference(
+    tx: TenantTx, period: date, *, former: int, latter: int, end_day: date | None = None
+) -> list[Delta]:
+    """Signed deltas by account and model from version ``former`` (0: nothing yet) to ``latter``.
+
+    Over the whole month, or only over the days before ``end_day``.
+    """
+    rows = await tx.all(
+        _DIFFERENCE,
+        tenant=tx.tenant_id,
+        period=period,
+        first_day=period,
+        end_day=end_day or period + _LONGEST_MONTH,
+        former=former,
+        latter=latter,
+    )
+    return [
+        Delta(
+            account_id=row.account_id,
+            model_id=row.model_id,
+            currency=row.currency,
+            estimate_nano=row.estimate_nano,
+            billed=money_of(row, "billed_"),
+            attributed=money_of(row, "attributed_"),
+        )
+        for row in rows
+    ]
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(
+        reconciliation_id=row.reconciliation_id,
+        period=row.period,
+        version=row.version,
+        known_at=row.known_at,
+        closed_until=row.closed_until,
+        deliveries=tuple(row.deliveries),
+        requested_by=row.requested_by,
+        days=row.days,
+        days_changed=row.days_changed,
+    )

@@ -1,0 +1,56 @@
+"""Every class of gap is explained, and unlogged money by what keeps it from being attributed."""
+
+import pytest
+
+from tensorcost.domain.cost.reconciliation.day import reconcile_day
+from tensorcost.domain.cost.reconciliation.facts import Billed, Gap, GapClass, Logged
+from tensorcost.domain.cost.reconciliation.remedies import EXPLANATIONS, Explanation, explain
+from tensorcost.domain.spend.facts import ServiceTier
+from tests.domain.cost.reconciliation.days import CELL, USD, line, row
+
+UNNAMED = CELL._replace(model_id="")
+
+
+@pytest.mark.parametrize("gap_class", GapClass)
+def test_every_class_is_explained_to_both_readers(gap_class: GapClass) -> None:
+    known = explain(gap_class, {})
+    assert known == EXPLANATIONS[gap_class]
+    assert known.meaning.endswith(".")
+    assert known.remedy.endswith(".")
+
+
+def unlogged(billed: list[Billed], logged: list[Logged]) -> Explanation:
+    """What is said of the unlogged money of a day, from the evidence that the rules leave."""
+    found: list[Gap] = [
+        gap for gap in reconcile_day(billed, logged).gaps if gap.gap_class is GapClass.UNLOGGED
+    ]
+    return explain(GapClass.UNLOGGED, found[0].evidence)
+
+
+@pytest.mark.parametrize(
+    ("billed", "logged", "says", "leaves_out"),
+    [
+        ([line(USD, 100)], [], ["switch model invocation logging on"], ["Batch", "Some calls"]),
+        ([line(USD, 100)], [row(40, 1)], ["Some calls are logged"], ["Nothing at all"]),
+        (
+            [line(USD, 100, service_tier=ServiceTier.BATCH)],
+            [],
+            ["Batch jobs are never logged"],
+            ["switch model invocation logging on"],
+        ),
+        (
+            [line(USD, 100, service_tier=ServiceTier.BATCH), line(USD, 100)],
+            [],
+            ["Batch jobs", "switch model invocation logging on"],
+            [],
+        ),
+        ([line(USD, 3, kind=None)], [], ["Not sold by the token"], ["switch model"]),
+        ([line(USD, 3, cell=UNNAMED)], [], ["names no model"], ["switch model"]),
+    ],
+)
+def test_unlogged_money_has_the_remedy_of_its_cause(
+    billed: list[Billed], logged: list[Logged], says: list[str], leaves_out: list[str]
+) -> None:
+    remedy = unlogged(billed, logged).remedy
+    assert all(text in remedy for text in says), remedy
+    assert not any(text in remedy for text in leaves_out), remedy
