@@ -10,7 +10,7 @@ import msgspec
 
 from demo.aws.errors import Kind
 from demo.aws.faults import Fault
-from demo.aws.state import Account, Bucket, LogGroup, Role, SimState
+from demo.aws.state import Account, Bucket, LogGroup, Organization, Role, SimState
 
 
 class PresetArgs(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -139,15 +139,57 @@ def _wrong_region(state: SimState, args: PresetArgs) -> None:
 
 def _not_management(state: SimState, args: PresetArgs) -> None:
     """The stack stands in a member account. Reads value: the account that manages instead."""
-    if state.organization is None:
-        raise PresetError("there is no organisation")
-    others = [m for m in state.organization.members if m != state.organization.management]
-    state.organization.management = args.value or others[0]
+    organization = _organization(state)
+    others = [m for m in organization.members if m != organization.management]
+    organization.management = args.value or others[0]
 
 
 def _no_organization(state: SimState, args: PresetArgs) -> None:
     """The account belongs to no organisation."""
     state.organization = None
+
+
+def _account(state: SimState, args: PresetArgs) -> Account:
+    found = state.account(args.account or "")
+    if found is None:
+        raise PresetError(f"no account {args.account}")
+    return found
+
+
+def _organization(state: SimState) -> Organization:
+    if state.organization is None:
+        raise PresetError("there is no organisation")
+    return state.organization
+
+
+def _account_joins(state: SimState, args: PresetArgs) -> None:
+    """The organisation creates an account, with its jump role. Reads account, role, value: name."""
+    if not args.account or state.account(args.account):
+        raise PresetError(f"not a new account: {args.account}")
+    made = Account(id=args.account, name=args.value or f"account-{args.account}")
+    state.accounts.append(made)
+    _organization(state).members.append(made.id)
+    _role_deployed(state, args)
+
+
+def _account_leaves(state: SimState, args: PresetArgs) -> None:
+    """The account is removed from the organisation; it goes on by itself. Reads account."""
+    members = _organization(state).members
+    members.remove(_account(state, args).id)
+
+
+def _account_suspended(state: SimState, args: PresetArgs) -> None:
+    """The account was closed: AWS suspends it. Reads account."""
+    _account(state, args).state = "SUSPENDED"
+
+
+def _role_deployed(state: SimState, args: PresetArgs) -> None:
+    """A StackSet brings a jump role that trusts the management account. Reads account, role."""
+    root = f"arn:aws:iam::{_organization(state).management}:root"
+    statement = {"Effect": "Allow", "Principal": {"AWS": root}, "Action": "sts:AssumeRole"}
+    trust = {"Version": "2012-10-17", "Statement": [statement]}
+    name = args.role or "OrganizationAccountAccessRole"
+    _account(state, args).roles.append(Role(name=name, trust=trust, permissions=["*"]))
 
 
 def _kms_denied(state: SimState, args: PresetArgs) -> None:
@@ -226,6 +268,10 @@ STATE_PRESETS: dict[str, StateChange] = {
     "wrong_region": _wrong_region,
     "not_management": _not_management,
     "no_organization": _no_organization,
+    "account_joins": _account_joins,
+    "account_leaves": _account_leaves,
+    "account_suspended": _account_suspended,
+    "role_deployed": _role_deployed,
     "kms_denied": _kms_denied,
     "cur_denied": _cur_denied,
     "bucket_missing": _bucket_missing,

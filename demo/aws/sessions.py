@@ -100,11 +100,14 @@ class Sessions:
             raise Unauthenticated(Kind.EXPIRED)
         owner = state.account(session.account)
         role = owner.role(session.role_name) if owner else None
+        if owner is None or role is None or owner.state != "ACTIVE":
+            # AWS takes no session of a role that was deleted, nor of a closed account.
+            raise Unauthenticated(Kind.BAD_CREDENTIALS)
         return Caller(
             arn=session.arn,
             account=session.account,
             user_id=f"AROA{session.role_name.upper()[:16]}:{session.session_name}",
-            permissions=tuple(role.permissions) if role else (),
+            permissions=tuple(role.permissions),
             role_arn=session.role_arn,
             session_policy=session.policy,
             has_external_id=session.external_id_sent,

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-NAME_WIDTH = 10
+NAME_WIDTH = 11
 PLAIN_EVERY, PLAIN_IDLE = 2.0, 20.0
 """Seconds between two lines of one bar where nothing can be redrawn: as it moves, as it stands."""
 

@@ -1,4 +1,4 @@
-"""Holds the answers against each other and against the world's answer key.
+"""Holds the estimates against each other and against the world's answer key.
 
 What is compared, and how exactly:
 
@@ -10,8 +10,7 @@ What is compared, and how exactly:
 - Calls that only the bill knows (grain ``bill``): the accounts that cannot be entered, to the
   cent.
 
-The rest of the unlogged calls (records lost on the way, log groups that keep two weeks) is what
-reconciliation with the bill will explain; it is not compared here.
+What the bill says, and what became of every dollar of it, is compared in ``compare_invoice``.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ def read_key(world: World) -> Key:
 def check(rest: Answer, graphql: Answer, key: Key) -> str:
     """What held, in words; StageFailed lists what did not."""
     wrong = [
-        *_faces(rest, graphql),
+        *faces(rest, graphql),
         *_logged(rest, key.logged),
         *_coarser(rest, "metric", key.metered),
         *_coarser(rest, "bill", key.billed),
@@ -104,7 +103,8 @@ def _never_logged(accounts: set[str]) -> list[tuple[str, ...]]:
     return sorted(calling - logging)
 
 
-def _faces(rest: Answer, graphql: Answer) -> Iterable[str]:
+def faces(rest: Answer, graphql: Answer) -> Iterable[str]:
+    """What GraphQL says otherwise than REST."""
     for name in ("total", "beside", "unpriced"):
         if getattr(rest, name) != getattr(graphql, name):
             yield f"GraphQL and REST differ in {name}"

@@ -1,4 +1,7 @@
-"""Where did the money go? Asked of both faces, read into one form that can be compared."""
+"""Where did the money go? Asked of both faces, read into one form that can be compared.
+
+By estimate, because the answer key knows what each call costs by list price, and by invoice.
+"""
 
 from __future__ import annotations
 
@@ -13,22 +16,38 @@ DIMENSIONS = ("model", "application", "account")
 _ALL_ROWS = 1000
 _SUMS = "cost requests unpricedRequests unpricedTokens grains { grain cost requests }"
 _BESIDE = "beside { grain reason currency cost }"
+_VIEW = "window: $window, basis: $basis, charges: $charges"
+_GROUPS = f"{_VIEW}, limit: $limit"
 DOCUMENT = f"""
-query WhereDidTheMoneyGo($window: WindowInput!, $limit: Int!) {{
-  summary: costSummary(window: $window) {{
+query WhereDidTheMoneyGo(
+  $window: WindowInput!, $limit: Int!, $basis: CostBasis!, $charges: CostCharges!
+) {{
+  summary: costSummary({_VIEW}) {{
     totals {{ {_SUMS} }} {_BESIDE}
     unpriced {{ modelId reason requests tokens }}
   }}
-  model: costBreakdown(dimension: MODEL, window: $window, limit: $limit) {{
+  model: costBreakdown(dimension: MODEL, {_GROUPS}) {{
     rows {{ name {_SUMS} }}
   }}
-  application: costBreakdown(dimension: APPLICATION, window: $window, limit: $limit) {{
+  application: costBreakdown(dimension: APPLICATION, {_GROUPS}) {{
     rows {{ name {_SUMS} }}
   }}
-  account: costBreakdown(dimension: ACCOUNT, window: $window, limit: $limit) {{
+  account: costBreakdown(dimension: ACCOUNT, {_GROUPS}) {{
     rows {{ name {_SUMS} }}
   }}
 }}"""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How costs are looked at, in REST's words."""
+
+    basis: str
+    charges: str
+
+
+ESTIMATE = View("estimate", "usage")
+INVOICE = View("unblended", "invoice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +101,14 @@ def window_of(world: World) -> dict[str, str]:
     return {"from": world.start.date().isoformat(), "to": end.isoformat()}
 
 
-async def ask_rest(session: Session, window: dict[str, str]) -> Answer:
+async def ask_rest(session: Session, window: dict[str, str], view: View) -> Answer:
     """``GET /v1/cost/summary`` and ``/v1/cost/breakdown``."""
-    summary = await session.get("/v1/cost/summary", **window)
+    asked = {**window, "basis": view.basis, "charges": view.charges}
+    summary = await session.get("/v1/cost/summary", **asked)
     groups = {}
     for dimension in DIMENSIONS:
         found = await session.get(
-            "/v1/cost/breakdown", group_by=dimension, limit=str(_ALL_ROWS), **window
+            "/v1/cost/breakdown", group_by=dimension, limit=str(_ALL_ROWS), **asked
         )
         groups[dimension] = {row["key"] or "": _rest_sums(row) for row in found["rows"]}
     return Answer(
@@ -105,9 +125,10 @@ async def ask_rest(session: Session, window: dict[str, str]) -> Answer:
     )
 
 
-async def ask_graphql(session: Session, window: dict[str, str]) -> Answer:
+async def ask_graphql(session: Session, window: dict[str, str], view: View) -> Answer:
     """One document with the same four questions."""
-    found = await session.query(DOCUMENT, {"window": window, "limit": _ALL_ROWS})
+    asked = {"basis": view.basis.upper(), "charges": view.charges.upper()}
+    found = await session.query(DOCUMENT, {"window": window, "limit": _ALL_ROWS, **asked})
     summary = found["summary"]
     return Answer(
         total=_graphql_sums(summary["totals"]),

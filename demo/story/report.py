@@ -15,7 +15,10 @@ from rich.text import Text
 
 from demo.story.api import Json
 from demo.story.board import StageReport
+from demo.story.invoice import Invoice
+from demo.story.invoice_report import coverage_table, dollars, invoice_facts, invoice_json
 from demo.story.questions import Answer, Sums
+from demo.story.reconciling import Restatement
 
 SCHEMA = "tensorcost.demo/1"
 TOP_MODELS = 6
@@ -35,6 +38,11 @@ class Findings:
     accounts: list[Json] = field(default_factory=list)
     rows: dict[str, int] = field(default_factory=dict)
     answer: Answer | None = None
+    """Estimates."""
+    invoice: Invoice | None = None
+    restated: Restatement | None = None
+    places: list[Json] = field(default_factory=list)
+    """Accounts and regions by coverage."""
     open: list[Json] = field(default_factory=list)
 
 
@@ -48,8 +56,8 @@ def count_rows(run: Json, steps: Iterable[Json]) -> dict[str, int]:
 
 
 def as_json(stages: list[StageReport], found: Findings, *, ok: bool) -> Json:
-    """The object of decision 30. Money is decimal text."""
-    answer = found.answer
+    """The object of decision 30. Money is decimal text; totals and models are by list price."""
+    answer, invoice = found.answer, found.invoice
     return {
         "schema": SCHEMA,
         "ok": ok,
@@ -62,6 +70,7 @@ def as_json(stages: list[StageReport], found: Findings, *, ok: bool) -> Json:
         "total_usd": _usd(answer.total.cost) if answer else None,
         "by_model": [] if answer is None else [_model(*row) for row in _by_cost(answer)],
         "unpriced": _unpriced(answer),
+        "invoice": None if invoice is None else invoice_json(invoice, found.restated),
         "findings": [
             {
                 name: one[name]
@@ -91,6 +100,8 @@ def show(console: Console, found: Findings) -> None:
         facts.add_row(name, Text(text))
     console.print(facts)
     console.print(_top_models(answer))
+    if found.places:
+        console.print(coverage_table(found.places))
     for one in found.open:
         mark = {"error": "red", "warning": "yellow"}.get(one["severity"], "dim")
         where = f" [{one['subject']}]" if one["subject"] else ""
@@ -114,8 +125,10 @@ def _facts(found: Findings, answer: Answer) -> Iterable[tuple[str, str]]:
         f"{rows['bill']:,} bill lines; {rows['duplicate']:,} duplicate, "
         f"{rows['rejected']:,} rejected",
     )
+    if found.invoice is not None:
+        yield from invoice_facts(found.invoice, found.restated)
     parts = ", ".join(
-        f"{_dollars(part.cost)} {word}"
+        f"{dollars(part.cost)} {word}"
         for grain, word in (
             ("request", "logged"),
             ("metric", "only counted"),
@@ -123,7 +136,7 @@ def _facts(found: Findings, answer: Answer) -> Iterable[tuple[str, str]]:
         )
         if (part := total.grains.get(grain)) is not None
     )
-    yield "total", f"{_dollars(total.cost)} ({parts})"
+    yield "list price", f"{dollars(total.cost)} ({parts})"
     models = ", ".join(sorted({one.model for one in answer.unpriced}))
     yield (
         "unpriced",
@@ -134,10 +147,10 @@ def _facts(found: Findings, answer: Answer) -> Iterable[tuple[str, str]]:
 
 
 def _top_models(answer: Answer) -> Table:
-    table = Table("model", "calls", "cost", box=None, padding=(0, 2), header_style="dim")
+    table = Table("model", "calls", "list price", box=None, padding=(0, 2), header_style="dim")
     table.columns[1].justify = table.columns[2].justify = "right"
     for name, sums in _by_cost(answer)[:TOP_MODELS]:
-        table.add_row(Text(name or "(none)"), f"{sums.requests:,}", _dollars(sums.cost))
+        table.add_row(Text(name or "(none)"), f"{sums.requests:,}", dollars(sums.cost))
     return table
 
 
@@ -191,7 +204,3 @@ def _connection(found: Findings) -> Json:
 
 def _usd(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount:f}"
-
-
-def _dollars(amount: Decimal | None) -> str:
-    return "no price" if amount is None else f"${amount:,.2f}"

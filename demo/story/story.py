@@ -8,11 +8,12 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from demo.story import compare, connecting, questions, tenancy
+from demo.story import compare, compare_invoice, connecting, questions, reconciling, tenancy
 from demo.story.api import Json, Session, SignIn, open_session
 from demo.story.board import Board, StageFailed
 from demo.story.commands import TENSORCOST, tensorcost_json
 from demo.story.crew import Crew, Role
+from demo.story.processes import Processes
 from demo.story.report import Findings, count_rows
 from demo.story.settings import Options, cloud_env, product_env
 from demo.story.worlds import prepare_world
@@ -48,6 +49,7 @@ class Story:
         self._session = await self._enter(url, sign_in)
         await self._connect(world)
         await self._backfill()
+        await self._reconcile(world, endpoint)
         await self._answers(world)
         await self._findings(world)
 
@@ -155,13 +157,28 @@ class Story:
                 raise StageFailed("no bill line was read")
             stage.detail = f"{found.rows['bill']:,} lines, {len(months)} billing period(s)"
 
+    async def _reconcile(self, world: World, cloud: str) -> None:
+        session, connection = self._session, self._found.connection["id"]
+        with self._board.stage("reconcile", "holding usage against the bill") as stage:
+            processes = await Processes.at(self._addresses)
+            await reconciling.ensure_reconciled(session, processes, stage)
+        with self._board.stage("restatement", "looking at the last closed month") as stage:
+            self._found.restated = await reconciling.ensure_restated(
+                session, processes, world, cloud, connection, stage
+            )
+
     async def _answers(self, world: World) -> None:
+        session, found = self._session, self._found
         with self._board.stage("answers", "where did the money go?") as stage:
             window = questions.window_of(world)
-            rest = await questions.ask_rest(self._session, window)
-            graphql = await questions.ask_graphql(self._session, window)
-            self._found.answer = rest
-            stage.detail = compare.check(rest, graphql, compare.read_key(world))
+            rest = await questions.ask_rest(session, window, questions.ESTIMATE)
+            graphql = await questions.ask_graphql(session, window, questions.ESTIMATE)
+            held = compare.check(rest, graphql, compare.read_key(world))
+            bill, said, places = await compare_invoice.ask(session)
+            key = compare_invoice.read_key(world)
+            exact = compare_invoice.check(bill, said, found.restated, key)
+            found.answer, found.invoice, found.places = rest, bill.invoice, places
+            stage.detail = f"{held}; {exact}"
 
     async def _findings(self, world: World) -> None:
         with self._board.stage("findings", "reading findings") as stage:

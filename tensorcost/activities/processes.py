@@ -23,6 +23,7 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
     WithStartWorkflowOperation,
+    WorkflowExecutionStatus,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
 )
@@ -106,18 +107,23 @@ class Processes:
                 return False
         return True
 
-    async def signal_or_start(self, process: Process, signal: str, argument: BaseModel) -> None:
+    async def signal_or_start(
+        self, process: Process, signal: str, argument: BaseModel, *, again: bool = False
+    ) -> None:
         """Deliver the signal, starting the workflow when it never ran or did not complete.
 
-        What has completed stays so: a signal that comes after is old news.
+        What has completed stays so: a signal that comes after is old news, unless the work is
+        to be done ``again``.
         """
+        completed_too = WorkflowIDReusePolicy.ALLOW_DUPLICATE
+        reuse = completed_too if again else WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY
         async with _domain_errors(process.workflow_id):
             with suppress(WorkflowAlreadyStartedError):
                 await self._client.start_workflow(
                     process.name,
                     process.argument,
                     id=process.workflow_id,
-                    id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+                    id_reuse_policy=reuse,
                     task_queue=self._queue,
                     start_signal=signal,
                     start_signal_args=[argument],
@@ -195,6 +201,17 @@ class Processes:
         """Send the signal to a running workflow; NotFound when there is none."""
         async with _domain_errors(workflow_id):
             await self._client.get_workflow_handle(workflow_id).signal(signal, argument)
+
+    async def is_running(self, workflow_id: str) -> bool:
+        """Whether a workflow of this id is open."""
+        async with _domain_errors(workflow_id):
+            try:
+                described = await self._client.get_workflow_handle(workflow_id).describe()
+            except RPCError as error:
+                if error.status is RPCStatusCode.NOT_FOUND:
+                    return False
+                raise
+        return described.status is WorkflowExecutionStatus.RUNNING
 
     async def ensure_schedule(self, process: Process, every: timedelta) -> bool:
         """Create the schedule whose id is the workflow id, or bring it up to date.

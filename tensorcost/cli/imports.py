@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, say, talk
+from tensorcost.cli.reconcile import reconcile_inline, show_reconciliation
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.formats import FileFormat
 from tensorcost.providers.exports.event_spec import CachedTokens, parse_assignments
@@ -37,7 +38,10 @@ def import_files(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
-    """Load files through the same parsing, pricing and loading as the connections."""
+    """Load files through the same parsing, pricing and loading as the connections.
+
+    Months that a bill covers are then reconciled.
+    """
     from tensorcost.activities.ingest.files import FileImport
 
     try:
@@ -77,7 +81,9 @@ async def _import(tenant: str, wanted: "FileImport") -> dict[str, Any]:
         report = await importer.load(
             tenant_id, wanted, lambda file, at, of: say(f"reading {file.name} ({at + 1} of {of})")
         )
-        return await import_summary(door.db, tenant_id, report)
+        summary = await import_summary(door.db, tenant_id, report)
+        summary["reconciliation"] = await reconcile_inline(door.db, tenant_id)
+        return summary
 
 
 def _show(summary: dict[str, Any]) -> None:
@@ -102,6 +108,8 @@ def _show(summary: dict[str, Any]) -> None:
     talk.print(f"unpriced: {unpriced['requests']} requests, {unpriced['tokens']} tokens")
     for group in unpriced["models"]:
         talk.print(f"  {group['model_id']}: {group['reason']}, {group['rows']} rows")
+    if summary["reconciliation"]["periods"]:
+        show_reconciliation(summary["reconciliation"], talk)
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -3,7 +3,19 @@
 import typer
 
 from tensorcost import __version__
-from tensorcost.cli import audit, database, doctor, imports, prices, schema, serve, tenants
+from tensorcost.cli import (
+    accounts,
+    audit,
+    cost,
+    database,
+    doctor,
+    imports,
+    prices,
+    reconcile,
+    schema,
+    serve,
+    tenants,
+)
 
 app = typer.Typer(
     name="tensorcost",
@@ -15,7 +27,10 @@ app = typer.Typer(
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(prices.app, name="prices")
 app.add_typer(audit.app, name="audit")
+app.add_typer(accounts.app, name="accounts")
+app.command("cost")(cost.cost)
 app.command("import")(imports.import_files)
+app.command("reconcile")(reconcile.reconcile)
 app.command("migrate")(database.migrate)
 app.command("up")(serve.up)
 app.command("api")(serve.api)

@@ -1,5 +1,6 @@
 """Doors to the database for commands that need Postgres alone."""
 
+import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +16,14 @@ from tensorcost.storage.safety import refuse_unsafe_role
 from tensorcost.storage.session import Database, PlatformDatabase
 
 OPERATOR = "operator:cli"
+
+
+def operator() -> str:
+    """Who works at this machine, for decisions that need two people."""
+    try:
+        return f"operator:{getpass.getuser()}"
+    except (KeyError, OSError):  # a container's user without a name
+        return OPERATOR
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tensorcost.cli import rerating
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, talk
 
 if TYPE_CHECKING:
     from tensorcost.activities.ingest.price_import import PriceImportReport
 
 app = typer.Typer(help="The price catalogue.", no_args_is_help=True)
+app.add_typer(rerating.app, name="rerate")
 
 
 @app.callback()
@@ -53,6 +55,8 @@ def import_prices(
             talk.print(f"  left out {count}: {reason}", style="dim")
         for model, field in report.unknown:
             talk.print(f"  unknown price field {field} of {model}", style="yellow")
+    if any(report.new for report in reports):
+        talk.print("stored rows are held against them: see tensorcost prices rerate list")
 
 
 def _read(file: Path | None) -> bytes | None:
@@ -72,16 +76,16 @@ async def _import(
         import_overrides,
         import_price_list,
     )
-    from tensorcost.cli.open import OPERATOR, doors, find_tenant
+    from tensorcost.cli.open import doors, find_tenant, operator
 
     since = _date(effective) if raw is not None else None
     async with doors() as door:
         if raw is None or since is None:
-            return await import_builtin_lists(door.platform, actor=OPERATOR)
+            return await import_builtin_lists(door.platform, actor=operator())
         if not tenant:
-            return [await import_price_list(door.platform, raw, source, since, actor=OPERATOR)]
+            return [await import_price_list(door.platform, raw, source, since, actor=operator())]
         owner = await find_tenant(door.platform, tenant)
-        return [await import_overrides(door.db, owner, raw, source, since, actor=OPERATOR)]
+        return [await import_overrides(door.db, owner, raw, source, since, actor=operator())]
 
 
 def _date(text: str) -> datetime:

@@ -13,6 +13,10 @@ from tensorcost.services.flags import FlagService
 from tensorcost.services.integration import IntegrationService
 from tensorcost.services.integration_history import IntegrationHistory
 from tensorcost.services.prices import PriceService
+from tensorcost.services.reconciliation.coverage import CoverageService
+from tensorcost.services.reconciliation.service import ReconciliationService
+from tensorcost.services.rerating import ReratingService
+from tensorcost.services.secret_rotation import SecretRotationService
 from tensorcost.services.spend.service import SpendService
 from tensorcost.services.tenancy.members import MemberService
 from tensorcost.services.tenancy.settings import TenantService
@@ -27,12 +31,16 @@ class GraphqlServices:
 
     audit: AuditService
     cost: CostService
+    coverage: CoverageService
     events: EventService
     flags: FlagService
     history: IntegrationHistory
     integration: IntegrationService
     members: MemberService
     prices: PriceService
+    reconciliation: ReconciliationService
+    reratings: ReratingService
+    rotations: SecretRotationService
     spend: SpendService
     tenants: TenantService
 

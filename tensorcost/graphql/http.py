@@ -1,10 +1,12 @@
 """Queries and mutations over HTTP: POST with a JSON body, answered with JSON bytes.
 
 A request that is a GraphQL request is answered 200, whatever became of its fields: clients
-look at ``errors``. Only what never was one (no JSON, too large, no caller) has another status.
+look at ``errors``. Only what never was one (no JSON, too large, no caller), or is not run because
+it would take more than is left of the tenant's quota, has another status.
 """
 
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import orjson
@@ -15,9 +17,10 @@ from tensorcost.domain.errors import (
     HTTP_STATUS,
     DomainError,
     PayloadTooLarge,
+    RateLimited,
     ValidationFailed,
 )
-from tensorcost.domain.identity.caller import caller_of
+from tensorcost.domain.identity.caller import Caller, caller_of
 from tensorcost.graphql.context import GraphqlContext
 from tensorcost.graphql.deps import GraphqlDeps
 from tensorcost.graphql.execution.engine import Engine
@@ -50,15 +53,16 @@ class GraphqlHttp:
             _check_type(scope)
             body = await read_body(receive, self._deps.settings.max_body_bytes)
             request = request_in(body)
+            context = GraphqlContext(principal, self._deps.services, caller.trace_id)
+            answer = await self._answer(request, context, caller)
         except DomainError as error:
             refused = ExecutionResult(None, [located(error)])
             answer = self._engine.encode(refused, caller.trace_id)
-            return await respond(send, HTTP_STATUS[error.code], answer)
-        context = GraphqlContext(principal, self._deps.services, caller.trace_id)
-        return await respond(send, 200, await self.answer(request, context))
+            return await respond(send, HTTP_STATUS[error.code], answer, _headers_of(error))
+        return await respond(send, 200, answer)
 
-    async def answer(self, request: Request, context: GraphqlContext) -> bytes:
-        """The bytes that answer ``request``."""
+    async def _answer(self, request: Request, context: GraphqlContext, caller: Caller) -> bytes:
+        """The bytes that answer ``request``; RateLimited where the quota does not allow it."""
         engine = self._engine
         admitted = engine.admit(request.query, request.operation_name, request.variables)
         if isinstance(admitted, list):
@@ -66,6 +70,8 @@ class GraphqlHttp:
         if admitted.operation.operation is OperationType.SUBSCRIPTION:
             error = GraphQLError("subscriptions are served over a websocket (graphql-transport-ws)")
             return engine.encode(ExecutionResult(None, [error]), context.trace_id)
+        if admitted.requests > 1:  # the gateway has counted one
+            await caller.charge(context.principal, admitted.requests - 1)
         result = await engine.run(admitted, context)
         return engine.encode(result, context.trace_id, cost=admitted.cost)
 
@@ -118,6 +124,12 @@ async def respond(
     length = (b"content-length", str(len(body)).encode("latin-1"))
     await send({"type": "http.response.start", "status": status, "headers": [*headers, length]})
     await send({"type": "http.response.body", "body": body})
+
+
+def _headers_of(error: DomainError) -> tuple[Header, ...]:
+    if not isinstance(error, RateLimited):
+        return _JSON
+    return (*_JSON, (b"retry-after", b"%d" % max(1, ceil(error.retry_after_seconds))))
 
 
 def _check_type(scope: Scope) -> None:

@@ -12,10 +12,10 @@ from typing import Any, TypeVar, cast
 import strawberry
 
 from tensorcost.domain.identity.principal import require
-from tensorcost.services.authorise import Public, served_by, serves
+from tensorcost.services.authorise import Public, UseCase, served_by, serves
 
 F = TypeVar("F", bound=Callable[..., Any])
-Target = Callable[..., Any] | Public
+Target = Callable[..., Any] | UseCase | Public
 
 
 def query(target: Target, description: str) -> Callable[[F], F]:

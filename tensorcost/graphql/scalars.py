@@ -14,6 +14,8 @@ Money = NewType("Money", int)
 """Nano-units of a currency in Python, a decimal string in answers."""
 Count = NewType("Count", int)
 """A whole number that may pass 2^31; a JSON number."""
+BigInt = NewType("BigInt", int)
+"""A whole number of any size, as a string."""
 Rate = NewType("Rate", Decimal)
 """An exact decimal, as a string."""
 Quantity = NewType("Quantity", int)
@@ -75,6 +77,12 @@ SCALARS: Final[dict[object, ScalarDefinition]] = {
         description="A whole number up to 2^53 - 1.",
         serialize=_count,
         parse_value=_count,
+    ),
+    BigInt: strawberry.scalar(
+        name="BigInt",
+        description="A whole number of any size, as a string.",
+        serialize=str,
+        parse_value=lambda value: int(_text(value)),
     ),
     Rate: strawberry.scalar(
         name="Rate",

@@ -10,13 +10,18 @@ from strawberry.types.field import StrawberryField
 
 from tensorcost.graphql.audit.queries import AuditQueries
 from tensorcost.graphql.cost.queries import CostQueries
+from tensorcost.graphql.cost.rerating import ReratingMutations, ReratingQueries
 from tensorcost.graphql.events.subscriptions import EventSubscriptions
 from tensorcost.graphql.flags.mutations import FlagMutations
 from tensorcost.graphql.flags.queries import FlagQueries
 from tensorcost.graphql.integration.mutations import IntegrationMutations
 from tensorcost.graphql.integration.queries import IntegrationQueries
+from tensorcost.graphql.integration.rotation import RotationMutations, RotationQueries
 from tensorcost.graphql.integration.subscriptions import IntegrationSubscriptions
+from tensorcost.graphql.nodes import NodeQueries
 from tensorcost.graphql.problems import HANDLERS, PROBLEMS
+from tensorcost.graphql.reconciliation.mutations import ReconciliationMutations
+from tensorcost.graphql.reconciliation.queries import ReconciliationQueries
 from tensorcost.graphql.scalars import SCALARS
 from tensorcost.graphql.spend.queries import SpendQueries
 from tensorcost.graphql.tenancy.mutations import TenancyMutations
@@ -28,13 +33,29 @@ Resolver = Callable[..., Any]
 
 @strawberry.type
 class Query(
-    CostQueries, SpendQueries, IntegrationQueries, TenancyQueries, FlagQueries, AuditQueries
+    CostQueries,
+    ReconciliationQueries,
+    ReratingQueries,
+    SpendQueries,
+    IntegrationQueries,
+    RotationQueries,
+    TenancyQueries,
+    FlagQueries,
+    AuditQueries,
+    NodeQueries,
 ):
     pass
 
 
 @strawberry.type
-class Mutation(IntegrationMutations, TenancyMutations, FlagMutations):
+class Mutation(
+    ReconciliationMutations,
+    ReratingMutations,
+    IntegrationMutations,
+    RotationMutations,
+    TenancyMutations,
+    FlagMutations,
+):
     pass
 
 

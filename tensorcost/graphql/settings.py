@@ -13,7 +13,10 @@ class GraphqlSettings:
     max_aliases: int = 30
     max_tokens: int = 4_000
     max_cost: int = 20_000
-    """Most that one operation may cost (``limits.cost``)."""
+    """Most that one operation may cost (``execution.limits``)."""
+    cost_of_a_request: int = 200
+    """Cost that counts as one request of the tenant's quota (A8): the longest page of one list.
+    A dearer operation counts as so many more, so the dearest one as a hundred."""
     max_body_bytes: int = 256 * 1024
     documents: int = 1_000
     """Parsed and validated documents kept."""

@@ -11,12 +11,13 @@ from temporalio.client import Client
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.processes import Processes
+from tensorcost.activities.reconciliation.ask import ReconcileProcess
 from tensorcost.domain.clock import Clock
 from tensorcost.events.settings import EventSettings
 from tensorcost.events.source import PostgresEventSource
 from tensorcost.gateway import app as gateway
 from tensorcost.gateway.health import Check
-from tensorcost.gateway.routes import ai, cost, integration
+from tensorcost.gateway.routes import ai, cost, integration, reconciliation, rerating, rotation
 from tensorcost.gateway.settings import GatewaySettings
 from tensorcost.graphql import app as graphql
 from tensorcost.graphql.deps import GraphqlDeps, GraphqlServices
@@ -38,6 +39,12 @@ from tensorcost.services.integration import Artefacts, IntegrationService
 from tensorcost.services.integration_history import IntegrationHistory
 from tensorcost.services.prices import PriceService
 from tensorcost.services.processes import IntegrationProcesses
+from tensorcost.services.reconciliation.coverage import CoverageService
+from tensorcost.services.reconciliation.service import ReconciliationService
+from tensorcost.services.rerating import ReratingService
+from tensorcost.services.rerating_processes import ReratingProcesses
+from tensorcost.services.rotation_processes import RotationProcesses
+from tensorcost.services.secret_rotation import SecretRotationService
 from tensorcost.services.spend.push import PushService
 from tensorcost.services.spend.service import SpendService
 from tensorcost.services.tenancy.members import MemberService
@@ -102,18 +109,28 @@ def _application(
         chosen_external_ids=parts.settings.aws.chosen_external_ids,
     )
     history = IntegrationHistory(db, processes)
+    rotations = SecretRotationService(
+        db, RotationProcesses(processes.processes), parts.artefacts, clock
+    )
+    reconciliations = ReconciliationService(db, ReconcileProcess(processes.processes), clock)
+    coverage = CoverageService(db, clock)
+    reratings = ReratingService(db, ReratingProcesses(processes.processes), clock)
     origins = frozenset(http.cors_origins)
     face = graphql.build(
         GraphqlDeps(
             services=GraphqlServices(
                 audit=audit,
                 cost=costs,
+                coverage=coverage,
                 events=events,
                 flags=flags,
                 history=history,
                 integration=connections,
                 members=members,
                 prices=prices,
+                reconciliation=reconciliations,
+                reratings=reratings,
+                rotations=rotations,
                 spend=spend,
                 tenants=tenants,
             ),
@@ -139,6 +156,9 @@ def _application(
                 cost.router(costs, prices),
                 ai.router(spend, push),
                 integration.router(connections, history),
+                reconciliation.router(reconciliations, coverage),
+                rerating.router(reratings),
+                rotation.router(rotations),
             ],
             applications={"/graphql": face},
             checks=_checks(parts, db),

@@ -13,9 +13,11 @@ from tensorcost.activities.ingest.bills import BillIngest
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.integration.ports import Loaders
+from tensorcost.activities.processes import Processes
 from tensorcost.domain.temporal import TaskQueue
 from tensorcost.runtime.api import ApiParts, open_api
 from tensorcost.runtime.bedrock import bedrock_artefacts, bedrock_connector
+from tensorcost.runtime.heap import settle_heap
 from tensorcost.runtime.local import Addresses
 from tensorcost.runtime.probe import Ready, probe_server
 from tensorcost.runtime.settings import Settings
@@ -27,6 +29,8 @@ from tensorcost.storage.session import Database, PlatformDatabase
 from tensorcost.workers.build import WorkerDeps, build
 from tensorcost.workers.drain import run_workers, stop_on_signals
 from tensorcost.workers.housekeeping import Housekeeper, jobs
+from tensorcost.workers.pruning import Retention
+from tensorcost.workers.rerating import rerating_job
 from tensorcost.workers.settings import WorkerSettings
 
 
@@ -80,8 +84,11 @@ async def serve_workers(
             workers = build(deps, queues)
             housekeeper = None
             if TaskQueue.CORE in queues:
-                housekeeper = Housekeeper(jobs(deps.db, platform, utc_now))
+                retention = Retention(events=timedelta(days=settings.event_days))
+                chores = jobs(deps.db, platform, utc_now, retention)
+                housekeeper = Housekeeper([*chores, rerating_job(deps.db, Processes(client))])
             with stop_on_signals() as stop:
+                settle_heap()
                 async with probe_server(probe_port, _ready(client, stop)):
                     await run_workers(workers, stop, housekeeper)
     finally:

@@ -59,6 +59,16 @@ class AwsEndpoints(BaseModel):
     """Let callers bring an ExternalId, where every tenant is trusted (one company, a demo)."""
     calls_per_second: float = 200.0
     """Most calls a second that one tenant's connections make to AWS, in each process."""
+    service_calls_per_second: dict[str, float] = {
+        "bcm-data-exports": 5.0,
+        "bedrock": 10.0,
+        "cloudwatch": 20.0,
+        "logs": 10.0,
+        "organizations": 5.0,
+        "sts": 100.0,
+    }
+    """Most calls a second to a service of one account in one region: AWS's own quotas, shared
+    with whoever else calls there, so a part of them."""
 
 
 class AuthSettings(BaseModel):
@@ -109,3 +119,5 @@ class Settings(BaseSettings):
     http: HttpSettings = HttpSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     drain_seconds: float = 30.0
+    event_days: int = Field(7, ge=1)
+    """Days for which events are kept, and a reader can resume at its cursor."""

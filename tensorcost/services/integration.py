@@ -26,6 +26,7 @@ from tensorcost.domain.integration.contracts_connection import (
     ConnectionSettings,
     RoleArn,
 )
+from tensorcost.domain.integration.onboarding import Variant
 from tensorcost.domain.integration.states import ConnectionMode, ConnectionState
 from tensorcost.services.authorise import requires
 from tensorcost.services.processes import IntegrationProcesses
@@ -77,6 +78,8 @@ class ConnectionSetup:
     cli_command: str
     list_accounts_script: str
     """For Organization mode: lists member accounts without the jump role before deployment."""
+    variants: tuple[Variant, ...]
+    """Ways in which the accounts may be laid out, and what each needs."""
 
 
 class Artefacts(Protocol):
@@ -84,6 +87,11 @@ class Artefacts(Protocol):
 
     @property
     def backend_account_id(self) -> str: ...
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Layouts of accounts that need more than the stack as it comes."""
+        ...
 
     def new_external_id(self) -> str:
         """A fresh id, at most 39 characters of ``[\\w+=,.@-]``."""
@@ -96,6 +104,14 @@ class Artefacts(Protocol):
     def launch_url(self, connection: Connection) -> str: ...
 
     def cli_command(self, connection: Connection) -> str: ...
+
+    def update_command(self, connection: Connection) -> str:
+        """The command that makes the stack trust the connection's ExternalIds of today."""
+        ...
+
+    def trust_policy(self, connection: Connection) -> str:
+        """The trust policy of the role that the stack then writes, as JSON."""
+        ...
 
     def list_accounts_script(self, connection: Connection) -> str: ...
 
@@ -255,13 +271,6 @@ class IntegrationService:
         connection = await self._noted(principal, connection_id, "connection.cancel")
         await self.processes.cancel(connection, actor_of(principal), reason)
 
-    @requires(Scope.INTEGRATION_WRITE)
-    async def rotate_secret(self, principal: Principal, connection_id: UUID) -> None:
-        """NotFound, or Conflict: no connector of today holds a secret that could rotate."""
-        async with self.db.tenant(principal.tenant_id) as tx:
-            connection = await integration.get_connection(tx, connection_id)
-        raise Conflict(f"a {connection.provider} connection holds no secret to rotate")
-
     def _refuse_chosen(self, external_id: str | None) -> None:
         if external_id and not self.chosen_external_ids:
             raise ValidationFailed(
@@ -289,6 +298,7 @@ class IntegrationService:
             launch_url=artefacts.launch_url(connection),
             cli_command=artefacts.cli_command(connection),
             list_accounts_script=artefacts.list_accounts_script(connection),
+            variants=artefacts.variants,
         )
 
 

@@ -90,6 +90,12 @@ class IntegrationHistory:
             )
 
     @requires(Scope.INTEGRATION_READ)
+    async def finding(self, principal: Principal, finding_id: UUID) -> Finding:
+        """One finding, whatever its state, or NotFound."""
+        async with self.db.tenant(principal.tenant_id) as tx:
+            return await findings.get_finding(tx, finding_id)
+
+    @requires(Scope.INTEGRATION_READ)
     async def accounts(
         self, principal: Principal, connection_id: UUID
     ) -> Sequence[AccountCoverage]:
@@ -117,6 +123,12 @@ class IntegrationHistory:
             return await sync_history.list_quarantined(
                 tx, limit=limit, connection_id=connection_id, run_id=run_id, after=after
             )
+
+    @requires(Scope.INTEGRATION_READ)
+    async def quarantined(self, principal: Principal, quarantine_id: UUID) -> QuarantinedRow:
+        """One row that was not accepted, or NotFound."""
+        async with self.db.tenant(principal.tenant_id) as tx:
+            return await sync_history.get_quarantined(tx, quarantine_id)
 
     @requires(Scope.INTEGRATION_WRITE)
     async def cancel_run(self, principal: Principal, run_id: UUID, reason: str = "") -> None:

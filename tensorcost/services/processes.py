@@ -112,18 +112,13 @@ class IntegrationProcesses:
         return True
 
     def _onboarding(self, connection: Connection, requested_by: str) -> Process:
-        key = ConnectionKey(
-            tenant_id=connection.tenant_id,
-            connection_id=connection.connection_id,
-            provider=connection.provider,
-        )
         return Process(
             name=WorkflowName.CONNECTION_ONBOARDING.value,
             workflow_id=onboarding_workflow_id(connection.connection_id),
             tenant_id=connection.tenant_id,
             context=CONTEXT,
             argument=OnboardingInput(
-                connection=key,
+                connection=ConnectionKey.of(connection),
                 requested_by=requested_by,
                 interval=self.interval,
                 patience=self.patience,

@@ -1,6 +1,9 @@
-"""Findings: opened once per (code, subject), seen again, resolved when no longer judged."""
+"""Findings: opened once per (code, subject), seen again, resolved when no longer judged.
 
-from collections.abc import Sequence
+Of two that say one thing of one subject only the one that names the cause stays open.
+"""
+
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -8,6 +11,7 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy import Row
 
+from tensorcost.domain.errors import NotFound
 from tensorcost.domain.ids import ConnectionId
 from tensorcost.domain.integration.contracts_findings import (
     Finding,
@@ -15,6 +19,7 @@ from tensorcost.domain.integration.contracts_findings import (
     RankedCause,
     Severity,
 )
+from tensorcost.domain.integration.duplicates import is_better_said, without_duplicates
 from tensorcost.domain.integration.states import FindingState
 from tensorcost.storage.session import TenantTx
 
@@ -28,16 +33,23 @@ _OPEN = """
         causes = excluded.causes, evidence = excluded.evidence,
         last_seen_at = excluded.last_seen_at
 """
-_RESOLVE = """
-    UPDATE app.finding SET state = 'resolved', last_seen_at = :now
+_STANDING = """
+    SELECT code, subject FROM app.finding
     WHERE tenant_id = :tenant AND connection_id = :connection AND state = 'open'
-        AND code = ANY(:codes) AND (code || chr(31) || subject) <> ALL(:kept)
 """
-_LIST = """
+_RESOLVE = """
+    UPDATE app.finding f SET state = 'resolved', last_seen_at = :now
+    FROM unnest(CAST(:codes AS text[]), CAST(:subjects AS text[])) AS gone (code, subject)
+    WHERE f.tenant_id = :tenant AND f.connection_id = :connection AND f.state = 'open'
+        AND f.code = gone.code AND f.subject = gone.subject
+"""
+_SELECT = """
     SELECT finding_id, connection_id, code, severity, subject, title, remedy,
         causes::text AS causes, evidence::text AS evidence, state, first_seen_at, last_seen_at
     FROM app.finding
-    WHERE tenant_id = :tenant AND finding_id > :after
+"""
+_LIST = f"""
+    {_SELECT} WHERE tenant_id = :tenant AND finding_id > :after
         AND (CAST(:connection AS uuid) IS NULL OR connection_id = :connection)
         AND (:state = '' OR state = :state)
     ORDER BY finding_id LIMIT :limit
@@ -59,9 +71,24 @@ async def record_findings(
     *,
     judged: Sequence[str],
     now: datetime,
+    spared: Collection[str] = (),
 ) -> None:
-    """Open or refresh ``findings``; resolve open ones whose code was judged and not found."""
-    for finding in sorted(findings, key=lambda found: (found.code, found.subject)):
+    """Open or refresh ``findings``; resolve open ones whose code was judged and not found, and
+    those whose cause another one names.
+
+    Of ``spared`` subjects, and of all that is about spared accounts, nothing was judged.
+    """
+    rows = await tx.all(_STANDING, tenant=tx.tenant_id, connection=connection_id)
+    before = [(row.code, row.subject) for row in rows]
+    unjudged = {
+        (code, subject)
+        for code, subject in before
+        if code not in judged or subject in spared or subject.partition("/")[0] in spared
+    }
+    told = without_duplicates(findings, unjudged)
+    standing = unjudged | {(finding.code, finding.subject) for finding in told}
+    gone = [named for named in before if named not in standing or is_better_said(*named, standing)]
+    for finding in sorted(told, key=lambda found: (found.code, found.subject)):
         await tx.run(
             _OPEN,
             tenant=tx.tenant_id,
@@ -80,8 +107,8 @@ async def record_findings(
         _RESOLVE,
         tenant=tx.tenant_id,
         connection=connection_id,
-        codes=list(judged),
-        kept=[f"{finding.code}\x1f{finding.subject}" for finding in findings],
+        codes=[code for code, _ in gone],
+        subjects=[subject for _, subject in gone],
         now=now,
     )
 
@@ -120,6 +147,18 @@ async def list_findings(
         limit=limit,
     )
     return [_finding(row) for row in rows]
+
+
+async def get_finding(tx: TenantTx, finding_id: UUID) -> Finding:
+    """The finding, or NotFound."""
+    row = await tx.first(
+        f"{_SELECT} WHERE tenant_id = :tenant AND finding_id = :id",
+        tenant=tx.tenant_id,
+        id=finding_id,
+    )
+    if row is None:
+        raise NotFound("finding", finding_id)
+    return _finding(row)
 
 
 async def requests_by_place(

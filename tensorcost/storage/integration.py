@@ -22,7 +22,7 @@ from tensorcost.storage.session import TenantTx
 
 _COLUMNS: Final = """tenant_id, connection_id, provider, name, state, mode, account_id,
     external_id, role_arn, settings::text AS settings, created_at, updated_at,
-    last_validated_at, last_synced_at"""
+    last_validated_at, last_synced_at, next_external_id, previous_external_id"""
 
 _INSERT = """
     INSERT INTO app.connection (tenant_id, connection_id, provider, name, state, mode,
@@ -46,14 +46,17 @@ _SET_STATE = """
 """
 _SAVE_ACCOUNT = """
     INSERT INTO app.connection_account AS a (tenant_id, connection_id, account_id, name, state,
-        joined_method, coverage, detail, checked_at)
-    VALUES (:tenant, :connection, :account, :name, :state, :joined, :coverage, :detail, :at)
+        joined_method, coverage, detail, checked_at, covered_at, changed_at)
+    VALUES (:tenant, :connection, :account, :name, :state, :joined, :coverage, :detail, :at,
+        :covered_at, :changed_at)
     ON CONFLICT (tenant_id, connection_id, account_id) DO UPDATE SET name = excluded.name,
         state = excluded.state, joined_method = excluded.joined_method,
-        coverage = excluded.coverage, detail = excluded.detail, checked_at = excluded.checked_at
+        coverage = excluded.coverage, detail = excluded.detail, checked_at = excluded.checked_at,
+        covered_at = excluded.covered_at, changed_at = excluded.changed_at
 """
 _ACCOUNTS = """
-    SELECT account_id, name, state, joined_method, coverage, detail, checked_at
+    SELECT account_id, name, state, joined_method, coverage, detail, checked_at, covered_at,
+        changed_at
     FROM app.connection_account
     WHERE tenant_id = :tenant AND connection_id = :connection ORDER BY account_id
 """
@@ -208,6 +211,8 @@ async def save_accounts(
                 "coverage": account.coverage.value,
                 "detail": account.detail,
                 "at": account.checked_at,
+                "covered_at": account.covered_at,
+                "changed_at": account.changed_at,
             }
             for account in accounts
         ],
@@ -225,6 +230,8 @@ async def list_accounts(tx: TenantTx, connection_id: UUID) -> list[AccountCovera
             Coverage(row.coverage),
             row.detail,
             row.checked_at,
+            row.covered_at,
+            row.changed_at,
         )
         for row in rows
     ]
@@ -246,4 +253,6 @@ def _connection(row: Row[Any]) -> Connection:
         updated_at=row.updated_at,
         last_validated_at=row.last_validated_at,
         last_synced_at=row.last_synced_at,
+        next_external_id=row.next_external_id,
+        previous_external_id=row.previous_external_id,
     )

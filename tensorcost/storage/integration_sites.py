@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -13,13 +13,19 @@ from tensorcost.domain.integration.progress_records import StoredProfile
 from tensorcost.domain.integration.states import SourceKind
 from tensorcost.storage.session import TenantTx
 
+SITE_COLUMNS: Final = "source, account_id, region, params::text AS params"
+
+# What is read from another place than before has a past of its own.
 _SAVE_SITE = """
-    INSERT INTO app.connection_site (tenant_id, connection_id, site_key, source, account_id,
+    INSERT INTO app.connection_site AS s (tenant_id, connection_id, site_key, source, account_id,
         region, params, active, seen_at)
     VALUES (:tenant, :connection, :key, :source, :account, :region, CAST(:params AS jsonb),
         true, :at)
     ON CONFLICT (tenant_id, connection_id, site_key) DO UPDATE SET
-        params = excluded.params, active = true, seen_at = excluded.seen_at
+        params = excluded.params, active = true, seen_at = excluded.seen_at,
+        backfill_run = CASE WHEN s.params = excluded.params THEN s.backfill_run END,
+        backfilled_at = CASE WHEN s.params = excluded.params THEN s.backfilled_at END,
+        backfill_tries = CASE WHEN s.params = excluded.params THEN s.backfill_tries ELSE 0 END
 """
 _RETIRE = """
     UPDATE app.connection_site SET active = false
@@ -70,15 +76,12 @@ async def replace_sites(
 
 async def active_sites(tx: TenantTx, connection_id: UUID) -> list[Site]:
     rows = await tx.all(
-        "SELECT source, account_id, region, params::text AS params FROM app.connection_site "
+        f"SELECT {SITE_COLUMNS} FROM app.connection_site "
         "WHERE tenant_id = :tenant AND connection_id = :connection AND active ORDER BY site_key",
         tenant=tx.tenant_id,
         connection=connection_id,
     )
-    return [
-        Site(SourceKind(row.source), row.account_id, row.region, orjson.loads(row.params))
-        for row in rows
-    ]
+    return [site_of(row) for row in rows]
 
 
 async def advance_watermark(
@@ -130,16 +133,25 @@ async def save_profiles(
     )
 
 
-async def list_profiles(tx: TenantTx, connection_id: UUID) -> list[StoredProfile]:
-    """Every inference profile and provisioned throughput that the connection resolved."""
+async def list_profiles(
+    tx: TenantTx, connection_id: UUID, account_id: str = ""
+) -> list[StoredProfile]:
+    """Inference profiles and provisioned throughput that the connection resolved: all of them, or
+    those of one account."""
     rows = await tx.all(
         "SELECT arn, account_id, region, name, model_id, routing_scope, service_tier, "
         "tags::text AS tags FROM app.inference_profile "
-        "WHERE tenant_id = :tenant AND connection_id = :connection ORDER BY arn",
+        "WHERE tenant_id = :tenant AND connection_id = :connection "
+        "AND (:account = '' OR account_id = :account) ORDER BY arn",
         tenant=tx.tenant_id,
         connection=connection_id,
+        account=account_id,
     )
     return [_profile(row) for row in rows]
+
+
+def site_of(row: Row[Any]) -> Site:
+    return Site(SourceKind(row.source), row.account_id, row.region, orjson.loads(row.params))
 
 
 def _profile(row: Row[Any]) -> StoredProfile:

@@ -29,6 +29,8 @@ class PriceRecord:
     source: str
     content_hash: bytes
     effective_from: datetime
+    imported_by: str = ""
+    """As the audit trail names them."""
 
 
 async def price_state(tx: TenantTx) -> tuple[int, int]:
@@ -97,10 +99,11 @@ async def _begin(
         "source": imported.source,
         "hash": imported.content_hash,
         "since": imported.effective_from,
+        "by": imported.imported_by,
     }
     new = await tx.scalar(
-        f"INSERT INTO {table} ({column}source, content_hash, effective_from) "
-        f"VALUES ({value}:source, :hash, :since) ON CONFLICT DO NOTHING RETURNING version_id",
+        f"INSERT INTO {table} ({column}source, content_hash, effective_from, imported_by) "
+        f"VALUES ({value}:source, :hash, :since, :by) ON CONFLICT DO NOTHING RETURNING version_id",
         **params,
     )
     if new is not None:
@@ -108,7 +111,7 @@ async def _begin(
     known = await tx.scalar(
         f"SELECT version_id FROM {table} WHERE {where}content_hash = :hash "
         "AND effective_from = :since",
-        **{name: value for name, value in params.items() if name != "source"},
+        **{name: value for name, value in params.items() if name not in ("source", "by")},
     )
     return int(known), False
 

@@ -8,13 +8,20 @@ from typing import Any, Final
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.integration.discovery import DiscoveryActivities
 from tensorcost.activities.integration.items import ItemActivities
 from tensorcost.activities.integration.ports import Connectors, Loaders
+from tensorcost.activities.integration.rotation import RotationActivities
 from tensorcost.activities.integration.runs import RunActivities
 from tensorcost.activities.integration.schedules import ScheduleActivities
 from tensorcost.activities.integration.validation import ValidationActivities
 from tensorcost.activities.processes import Processes
+from tensorcost.activities.reconciliation.activities import ReconciliationActivities
+from tensorcost.activities.reconciliation.ask import ReconcileProcess
+from tensorcost.activities.reconciliation.reconciler import Reconciler
+from tensorcost.activities.rerating.activities import RerateActivities
+from tensorcost.activities.rerating.rerater import Rerater
 from tensorcost.activities.tenancy import TenancyActivities
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.temporal import TaskQueue
@@ -23,9 +30,20 @@ from tensorcost.workers.settings import WorkerSettings
 from tensorcost.workflows.backfill import Backfill
 from tensorcost.workflows.connection_onboarding import ConnectionOnboarding
 from tensorcost.workflows.customer_onboarding import CustomerOnboarding
+from tensorcost.workflows.reconcile import Reconcile
+from tensorcost.workflows.rerate import Rerate
+from tensorcost.workflows.secret_rotation import SecretRotation
 from tensorcost.workflows.sync import Sync
 
-WORKFLOWS: Final = (Backfill, ConnectionOnboarding, CustomerOnboarding, Sync)
+WORKFLOWS: Final = (
+    Backfill,
+    ConnectionOnboarding,
+    CustomerOnboarding,
+    Reconcile,
+    Rerate,
+    SecretRotation,
+    Sync,
+)
 
 Activity = Callable[..., Any]
 
@@ -58,7 +76,12 @@ def activities(deps: WorkerDeps) -> Activities:
     validation = ValidationActivities(deps.db, deps.connectors, deps.threads, deps.clock)
     discovery = DiscoveryActivities(deps.db, deps.connectors, deps.threads, deps.clock)
     items = ItemActivities(deps.db, deps.connectors, deps.loaders, deps.threads, deps.clock)
-    runs = RunActivities(deps.db, deps.clock, settings.tenant_cap)
+    runs = RunActivities(deps.db, deps.clock, ReconcileProcess(processes), settings.tenant_cap)
+    reconciler = Reconciler(deps.db, PriceBooks(deps.db), deps.clock)
+    reconciliation = ReconciliationActivities(deps.db, reconciler)
+    rerater = Rerater(deps.db, deps.clock)
+    rerating = RerateActivities(deps.db, rerater, ReconcileProcess(processes))
+    rotation = RotationActivities(deps.db, deps.connectors, deps.threads, deps.clock)
     schedules = ScheduleActivities(processes, settings.sync_every)
     tenancy = TenancyActivities(deps.db, processes, deps.clock)
     return Activities(
@@ -66,6 +89,8 @@ def activities(deps: WorkerDeps) -> Activities:
             validation.open_validation,
             validation.record_round,
             validation.finish_validation,
+            rotation.switch,
+            rotation.finish,
             runs.open_backfill,
             runs.plan_backfill,
             runs.plan_sync,
@@ -73,11 +98,24 @@ def activities(deps: WorkerDeps) -> Activities:
             runs.fail_item,
             runs.finish_run,
             discovery.judge_silence,
+            reconciliation.due_periods,
+            reconciliation.note_failure,
+            rerating.decide,
+            rerating.enter,
+            rerating.ask_reconciliation,
             schedules.ensure_schedule,
             tenancy.report_fact,
             tenancy.project_onboarding,
         ),
-        cloud=(validation.probe, discovery.discover, items.ingest_item),
+        cloud=(
+            validation.probe,
+            discovery.discover,
+            items.ingest_item,
+            rotation.look,
+            reconciliation.reconcile_period,
+            rerating.preview,
+            rerating.apply,
+        ),
     )
 
 
@@ -96,6 +134,8 @@ def build(deps: WorkerDeps, queues: Sequence[TaskQueue] = tuple(TaskQueue)) -> l
                 max_concurrent_workflow_tasks=settings.workflow_tasks,
                 max_cached_workflows=settings.cached_workflows,
                 graceful_shutdown_timeout=settings.core_drain,
+                # An activity handed to a worker that is closing is lost until it times out.
+                disable_eager_activity_execution=True,
             )
         )
     if TaskQueue.CLOUD in queues:

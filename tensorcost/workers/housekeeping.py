@@ -15,17 +15,19 @@ import structlog
 
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.identity.actors import system_actor
-from tensorcost.domain.ids import TenantId
 from tensorcost.services.audit import seal_all
 from tensorcost.storage.session import Database, PlatformDatabase
 from tensorcost.storage.spend.partitions import partitions_ahead
 from tensorcost.storage.spend.seen import forget_old
+from tensorcost.storage.tenants import list_tenants
+from tensorcost.workers.pruning import Retention, prune
 
 log = structlog.get_logger(__name__)
 ACTOR: Final = system_actor("housekeeping")
 SEAL_EVERY: Final = timedelta(seconds=1)
 PARTITIONS_EVERY: Final = timedelta(hours=6)
 FORGET_EVERY: Final = timedelta(hours=24)
+PRUNE_EVERY: Final = timedelta(hours=24)
 LONGEST_PAUSE: Final = timedelta(minutes=1)
 
 
@@ -66,8 +68,13 @@ class Housekeeper:
                 await asyncio.wait_for(stop.wait(), pause.total_seconds())
 
 
-def jobs(db: Database, platform: PlatformDatabase | None, clock: Clock) -> list[Job]:
-    """The house's jobs. Without the platform role, ids of pushed events are kept for longer."""
+def jobs(
+    db: Database,
+    platform: PlatformDatabase | None,
+    clock: Clock,
+    retention: Retention = Retention(),
+) -> list[Job]:
+    """The house's jobs. Without the platform role, what has expired is kept for longer."""
     first_pass = _SealPass(db)
     found = [
         Job("seal-audit", SEAL_EVERY, first_pass.run),
@@ -78,7 +85,14 @@ def jobs(db: Database, platform: PlatformDatabase | None, clock: Clock) -> list[
         ),
     ]
     if platform is not None:
-        found.append(Job("forget-seen", FORGET_EVERY, lambda: forget_seen(db, platform)))
+        found += [
+            Job("forget-seen", FORGET_EVERY, lambda: forget_seen(db, platform)),
+            Job(
+                "prune",
+                PRUNE_EVERY,
+                lambda: prune(db, platform, clock(), retention, actor=ACTOR),
+            ),
+        ]
     return found
 
 
@@ -100,9 +114,9 @@ class _SealPass:
 async def forget_seen(db: Database, platform: PlatformDatabase) -> int:
     """Drop expired ids of pushed events, tenant by tenant; how many went."""
     async with platform.open(reason="list tenants to expire event ids", actor=ACTOR) as tx:
-        rows = await tx.all("SELECT tenant_id FROM app.tenant ORDER BY tenant_id")
+        tenants = await list_tenants(tx)
     gone = 0
-    for row in rows:
-        async with db.tenant(TenantId(row.tenant_id)) as tenant:
+    for tenant_id in tenants:
+        async with db.tenant(tenant_id) as tenant:
             gone += await forget_old(tenant)
     return gone

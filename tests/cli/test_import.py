@@ -144,6 +144,10 @@ def test_the_published_cost_and_usage_sample_adds_up(tensorcost: Command) -> Non
     summary = done.json()
     assert summary["rows"] == {"read": 554, "accepted": 554, "duplicate": 0, "rejected": 0}
     assert summary["totals"]["billed"] == {"USD": "0.497325304"}
+    assert {(row["model_id"], row["in_scope"]) for row in summary["by_model"]} == {
+        ("(out of scope)", False),
+        ("(tax)", False),
+    }
     again = tensorcost(
         "import", str(sample), "--tenant", "acme", "--format", "aws-cur", "--json"
     ).json()

@@ -79,7 +79,7 @@ def test_what_is_remembered_is_for_its_owner_alone(tmp_path: Path) -> None:
     memory = Memory(tmp_path)
     assert memory.read() == {}
     memory.write({"tenant_id": "t", "password": "fake"})
-    assert not memory.connected
+    assert not Memory(tmp_path).connected
     memory.note_connected()
     assert memory.connected
     assert memory.read()["password"] == "fake"

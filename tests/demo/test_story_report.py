@@ -10,7 +10,7 @@ from demo.story.report import Findings, as_json, count_rows
 
 KEYS = {
     *("schema", "ok", "stages", "connections", "rows", "total_usd"),
-    *("by_model", "unpriced", "findings"),
+    *("by_model", "unpriced", "invoice", "findings"),
 }
 ROWS = {"request", "metric", "bill", "duplicate", "rejected"}
 

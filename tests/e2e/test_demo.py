@@ -1,8 +1,8 @@
-"""``make demo``: connected, backfilled, answered to the cent, found again, unharmed by a kill."""
+"""``make demo``: connected, backfilled, reconciled, answered to the cent, found again, unharmed
+by a kill."""
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -15,18 +15,19 @@ import pytest
 
 from demo.world.spec import read_world
 from tests.e2e.remains import count_events, files_with, kept_files, tables_with
-from tests.e2e.told import Told, killing, processes_of, tell
+from tests.e2e.told import Told, keeping_world, killing, processes_of, tell
 from tests.support.folders import server_folder
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KEYS = {
     *("schema", "ok", "stages", "connections", "rows", "total_usd"),
-    *("by_model", "unpriced", "findings"),
+    *("by_model", "unpriced", "invoice", "findings"),
 }
 STAGES = [
     *("servers", "world", "cloud", "prices", "tenant", "processes", "sign-in"),
-    *("connect", "validate", "backfill", "bill", "answers", "findings"),
+    *("connect", "validate", "backfill", "bill"),
+    *("reconcile", "restatement", "answers", "findings"),
 ]
 
 
@@ -37,9 +38,16 @@ def home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def first(home: Path) -> Told:
+def other() -> Iterator[Path]:
+    """Another home, with the world of the first as it was built."""
+    with server_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def first(home: Path, other: Path) -> Told:
     """The first run, from nothing."""
-    return tell(home, "--once")
+    return tell(home, "--once", heard=keeping_world(home, other))
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +98,26 @@ def test_the_answer_is_the_answer_key_to_the_cent(first: Told, truth: dict[str, 
     assert Decimal(first.value["total_usd"]) > Decimal(logged["total"]["cost_nano"]) / 10**9
 
 
+def test_every_billed_dollar_has_a_place_and_the_restated_month_counts(
+    home: Path, first: Told, truth: dict[str, Any]
+) -> None:
+    invoice = first.value["invoice"]
+    parts = sum(Decimal(usd) for usd in invoice["unattributed"].values())
+    assert Decimal(invoice["billed"]) == Decimal(invoice["attributed"]) + parts
+    assert Decimal(invoice["difference"]) == 0
+    assert {"unlogged", "tax", "credit", "refund", "commitment"} <= invoice["unattributed"].keys()
+    period = read_world(home / "world").restated_period
+    month = next(one for one in invoice["months"] if one["period"] == period)
+    after = Decimal(truth["restated"][period]["unblended_usd"])
+    restated = invoice["restated"]
+    assert restated["period"] == period
+    assert restated["after"] == month["billed"]
+    assert abs(Decimal(month["billed"]) - after) < Decimal("0.01")
+    assert Decimal(restated["delta"]) == Decimal(restated["after"]) - Decimal(restated["before"])
+    assert Decimal(restated["delta"]) != 0
+    assert "version 1 → 2" in first.stage("restatement")["detail"]
+
+
 async def test_every_logged_call_is_one_row_and_none_is_there_twice(
     loaded: dict[str, tuple[int, int, int]], first: Told, truth: dict[str, Any]
 ) -> None:
@@ -108,8 +136,9 @@ async def test_a_second_run_finds_its_data_again(
     assert "again" in said["world"]
     assert "already" in said["prices"]
     assert "already" in said["tenant"]
-    assert all("already" in second.stage(n)["detail"] for n in ("connect", "validate", "backfill"))
-    for name in ("rows", "total_usd", "by_model", "unpriced"):
+    for name in ("connect", "validate", "backfill", "restatement"):
+        assert "already" in second.stage(name)["detail"]
+    for name in ("rows", "total_usd", "by_model", "unpriced", "invoice"):
         assert second.value[name] == first.value[name]
     assert await count_events(home) == loaded
 
@@ -177,14 +206,12 @@ def test_a_stage_that_fails_is_named_with_its_logs_and_nothing_keeps_running(
 
 @pytest.mark.chaos
 async def test_a_worker_killed_in_the_middle_of_the_backfill_changes_no_total(
-    home: Path, first: Told, loaded: dict[str, tuple[int, int, int]]
+    other: Path, first: Told, loaded: dict[str, tuple[int, int, int]]
 ) -> None:
-    with server_folder() as other:
-        shutil.copytree(home / "world", other / "world")
-        told = tell(other, "--once", heard=killing(other, "worker cloud"))
-        assert "  worker cloud died; starting it again" in told.talk
-        assert told.code == 0, told.talk
-        for name in ("total_usd", "by_model", "unpriced"):
-            assert told.value[name] == first.value[name]
-        assert await count_events(other) == loaded
-        assert processes_of(other) == []
+    told = tell(other, "--once", heard=killing(other, "worker cloud"))
+    assert "  worker cloud died; starting it again" in told.talk
+    assert told.code == 0, told.talk
+    for name in ("total_usd", "by_model", "unpriced", "invoice"):
+        assert told.value[name] == first.value[name]
+    assert await count_events(other) == loaded
+    assert processes_of(other) == []

@@ -10,13 +10,16 @@ import pytest
 
 from tensorcost.domain.identity.scopes import Role
 from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.bill import ChargeCategory
 from tensorcost.domain.spend.facts import Actor, Grain
 from tensorcost.gateway.routes import cost
 from tensorcost.services.cost.service import CostService
 from tensorcost.services.prices import PriceService
 from tests.gateway.world import World
 from tests.support import databases
+from tests.support.bills import bill_line, load_bill
 from tests.support.price_rows import add_list_price
+from tests.support.reconciled import reconcile_month
 from tests.support.spend import dimension
 from tests.support.spend_rows import Billed, Use, add_bill, add_uses, at
 
@@ -101,6 +104,46 @@ async def test_a_summary_says_how_complete_each_source_is(world: World) -> None:
     ]
 
 
+async def test_a_reconciled_month_answers_in_the_basis_asked_for(world: World) -> None:
+    tenant = await world.tenant()
+    use = Use(at(DAY), dimension(), 4 * USD, input_tokens=3_000_000, output_tokens=0)
+    unbilled = Use(at(DAY), dimension(usage_account_id="777788889999"), 250_000_000)
+    await add_uses(world.database, tenant.tenant_id, [use, unbilled])
+    lines = [
+        bill_line(DAY, amortized_nano=4 * USD),
+        bill_line(DAY, charge_category=ChargeCategory.TAX, unblended_nano=USD, token_kind=None),
+    ]
+    await load_bill(world.database, tenant.tenant_id, lines)
+    await reconcile_month(world.database, tenant.tenant_id, date(2026, 10, 31))
+    async with api(world, world.token(tenant)) as client:
+        usage = await get(client, "summary")
+        amortized = await get(client, "breakdown", group_by="team", basis="amortized")
+        invoice = await get(client, "by-source", charges="invoice")
+        series = await get(client, "timeseries", group_by="region", charges="invoice")
+        estimate = await get(client, "by-tag", tag="team", basis="estimate")
+        before = await get(client, "summary", as_of="2025-12-31")
+    assert (usage["basis"], usage["charges"]) == ("unblended", "usage")
+    assert (usage["reconciled_days"], usage["reconciled_through"]) == (30, "2026-10-30")
+    parts = (usage["totals"]["cost_usd"], usage["billed_usd"], usage["estimated_usd"])
+    assert parts == ("5.250000000", "5.000000000", "0.250000000")
+    assert [(one["reason"], one["cost"]) for one in usage["beside"]] == [("tax", "1.000000000")]
+    assert amortized["basis"] == "amortized"
+    assert amortized["billed_usd"] == "4.000000000"
+    assert [(row["key"], row["attributed"]) for row in amortized["rows"]] == [
+        ("care", True),
+        ("(unattributed)", False),
+    ]
+    assert invoice["charges"] == "invoice"
+    assert (invoice["billed_usd"], invoice["estimated_usd"]) == ("6.000000000", "0.000000000")
+    costs = {row["key"]: row["cost_usd"] for row in invoice["rows"]}
+    assert (costs["bedrock"], costs["(tax)"]) == ("5.000000000", "1.000000000")
+    points = {line["key"]: line["points"][4]["cost_usd"] for line in series["lines"]}
+    assert points == {"us-east-1": "5.000000000", "(tax)": "1.000000000"}
+    assert (estimate["billed_usd"], estimate["estimated_usd"]) == ("0.000000000", "4.250000000")
+    assert (estimate["reconciled_days"], estimate["reconciled_through"]) == (0, None)
+    assert (before["reconciled_days"], before["billed_usd"]) == (0, "0.000000000")
+
+
 async def test_by_source_lists_all_six_and_by_tag_the_unattributed_part(world: World) -> None:
     tenant = await world.tenant()
     await spend_some(world, tenant.tenant_id)
@@ -141,8 +184,11 @@ async def test_breakdowns_filters_and_series_answer(world: World) -> None:
         ("summary", {"from": "2026-10-05T00:00:00"}, "from"),
         ("summary", {"as_of": "2199-01-01"}, "as_of"),
         ("summary", {"aplication": "x"}, "query.aplication"),
+        ("summary", {"basis": "blended"}, "query.basis"),
+        ("summary", {"charges": "all"}, "query.charges"),
+        ("summary", {"basis": "estimate", "charges": "invoice"}, "charges"),
         ("by-source", {"source": "aws"}, "query.source"),
-        ("by-tag", {"tag": "model"}, "tag"),
+        ("by-tag", {"tag": "model"}, "query.tag"),
         ("by-tag", {"tag": "colour"}, "query.tag"),
         ("by-tag", {"limit": "0"}, "query.limit"),
         ("timeseries", {"step": "week"}, "query.step"),

@@ -75,6 +75,8 @@ async def test_a_connection_is_created_listed_and_read(http: Any) -> None:
     made = await create(http)
     assert made["state"] == "pending"
     assert made["external_id"] in made["launch_url"]
+    assert [variant["code"] for variant in made["variants"]] == ["A", "B", "C", "D"]
+    assert all(one["title"] and one["when"] and one["advice"] for one in made["variants"])
     listed = (await http.get(CONNECTIONS)).json()
     assert (listed["success"], listed["count"]) == (True, 1)
     assert listed["data"][0]["id"] == made["id"]
@@ -138,7 +140,7 @@ async def test_a_failure_shows_its_ranked_causes(http: Any, connector: ScriptedC
 
 async def test_what_cannot_be_steered_is_a_conflict(http: Any) -> None:
     made = await create(http)
-    for action in ("retry", "cancel", "rotate-secret"):
+    for action in ("retry", "cancel"):
         answer = await http.post(f"{CONNECTIONS}/{made['id']}/{action}")
         assert (answer.status_code, answer.json()["code"]) == (409, "CONFLICT"), action
 
@@ -152,7 +154,6 @@ async def test_what_cannot_be_steered_is_a_conflict(http: Any) -> None:
         ("GET", "/findings"),
         ("GET", "/accounts"),
         ("POST", "/validate"),
-        ("POST", "/rotate-secret"),
     ],
 )
 async def test_an_unknown_connection_is_not_found(http: Any, method: str, path: str) -> None:
@@ -169,6 +170,10 @@ async def test_artefacts_are_downloads(http: Any) -> None:
     policy = await http.get(f"{CONNECTIONS}/{made['id']}/bucket-policy")
     assert "attachment" in policy.headers["content-disposition"]
     assert policy.json()["Statement"][0]["Action"] == ["s3:GetObject", "s3:ListBucket"]
+    script = await http.get(f"{CONNECTIONS}/{made['id']}/accounts-script")
+    assert "attachment" in script.headers["content-disposition"]
+    assert script.headers["content-type"] == "application/x-sh"
+    assert script.text.startswith("#!")
     unknown = await http.get("/v1/integration/templates/abacus")
     assert unknown.status_code == 400
 

@@ -24,7 +24,7 @@ SAMPLES = {
     "Boolean": True,
     "Moment": "2026-01-01",
 }
-BY_NAME = {"accountId": "111122223333", "hash": "00" * 32}
+BY_NAME = {"accountId": "111122223333", "hash": "00" * 32, "key": "mcp-write-tools-enabled"}
 
 
 def smallest(schema: GraphQLSchema, kind: str, name: str, field: GraphQLField) -> str:
@@ -32,7 +32,7 @@ def smallest(schema: GraphQLSchema, kind: str, name: str, field: GraphQLField) -
     arguments = ", ".join(
         f"{argument}: {_literal(schema, argument, found.type)}"
         for argument, found in field.args.items()
-        if is_required_argument(found) or argument in ("id", "connectionId", "enabled")
+        if is_required_argument(found) or argument in ("id", "connectionId", "memberId", "enabled")
     )
     selection = (
         ""

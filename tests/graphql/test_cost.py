@@ -1,6 +1,6 @@
 """Cost and spend as the dashboard asks for them, over real rollups."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -8,16 +8,19 @@ import pytest
 from strawberry.http import process_result
 
 from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.bill import ChargeCategory
 from tensorcost.domain.spend.facts import Actor
 from tensorcost.graphql.context import GraphqlContext
 from tensorcost.graphql.execution.engine import Engine
 from tensorcost.graphql.schema import build_schema
 from tests.graphql.world import TRACE, GraphqlWorld
+from tests.support.bills import bill_line, load_bill
 from tests.support.databases import Database
 from tests.support.price_rows import add_list_price
 from tests.support.principals import caller
+from tests.support.reconciled import reconcile_month
 from tests.support.spend import dimension
-from tests.support.spend_rows import Use, add_uses
+from tests.support.spend_rows import Use, add_uses, at
 from tests.support.tenants import make_tenant
 
 DAY = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=2)
@@ -112,6 +115,59 @@ async def test_as_of_answers_with_what_was_known_then(
     found = await face.data(caller(spender), query, window=early)
     assert found["costBySource"]["totals"]["requests"] == 0
     assert found["costBySource"]["asOf"].endswith("Z")
+
+
+async def test_reconciled_days_answer_with_the_bill_and_say_so(
+    face: GraphqlWorld, database: Database
+) -> None:
+    tenant = await make_tenant(database)
+    day = date(2026, 3, 5)
+    who = Actor(agent="triage")
+    use = Use(at(day), dimension(), None, who=who, input_tokens=3_000_000, output_tokens=0)
+    await add_uses(face.world.database, tenant, [use])
+    lines = [
+        bill_line(day, net_nano=4_500_000_000),
+        bill_line(day, charge_category=ChargeCategory.CREDIT, unblended_nano=-1_000_000_000),
+    ]
+    await load_bill(face.world.database, tenant, lines, period=date(2026, 3, 1))
+    await reconcile_month(face.world.database, tenant, date(2026, 3, 31))
+    query = """query ($window: WindowInput) {
+        costSummary(window: $window) { basis charges reconciledDays reconciledThrough billed
+            estimated totals { cost unpricedRequests } beside { reason cost } unpriced { modelId } }
+        costBreakdown(dimension: TEAM, window: $window, charges: INVOICE) {
+            charges totals { cost } rows { name cost } }
+        costTimeSeries(window: $window, basis: ESTIMATE) { basis billed estimated }
+        agentCost(agent: "triage", window: $window, basis: NET) {
+            basis billed totals { cost } } }"""
+    window = {"from": "2026-03-01", "to": "2026-04-01"}
+    found = await face.data(caller(tenant), query, window=window)
+    assert found["costSummary"] == {
+        "basis": "UNBLENDED",
+        "charges": "USAGE",
+        "reconciledDays": 30,
+        "reconciledThrough": "2026-03-30",
+        "billed": "5.000000000",
+        "estimated": "0.000000000",
+        "totals": {"cost": "5.000000000", "unpricedRequests": 0},
+        "beside": [{"reason": "credit", "cost": "-1.000000000"}],
+        "unpriced": [],
+    }
+    assert found["costBreakdown"]["totals"] == {"cost": "4.000000000"}
+    assert {row["name"]: row["cost"] for row in found["costBreakdown"]["rows"]} == {
+        "care": "3.000000000",
+        "(unattributed)": "2.000000000",
+        "(credit)": "-1.000000000",
+    }
+    assert found["costTimeSeries"] == {
+        "basis": "ESTIMATE",
+        "billed": "0.000000000",
+        "estimated": None,
+    }
+    assert found["agentCost"] == {
+        "basis": "NET",
+        "billed": "2.700000000",
+        "totals": {"cost": "2.700000000"},
+    }
 
 
 async def test_a_series_has_a_point_a_bucket_and_says_which_are_whole(

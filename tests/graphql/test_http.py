@@ -5,9 +5,11 @@ from typing import Any
 import httpx2
 import pytest
 
+from tensorcost.domain.identity.principal import Plan
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.domain.ids import TenantId
 from tensorcost.services.cost.service import CostService
+from tensorcost.services.tenancy.members import MemberService
 from tests.graphql.world import TRACE, GraphqlWorld, as_caller, client_of
 from tests.support.principals import caller
 
@@ -115,11 +117,61 @@ async def test_an_operation_over_the_cost_limit_is_not_run(
     app = face.face(max_cost=100)
     query = "query ($n: Int!) { members(first: $n) { edges { node { email } } } }"
     cheap = await face.ask(caller(tenant), query, app, n=10)
-    assert cheap["extensions"]["cost"] == {"requested": 21, "limit": 100}
+    assert cheap["extensions"]["cost"] == {"requested": 21, "limit": 100, "requests": 1}
     dear = await face.ask(caller(tenant), query, app, n=50)
     assert dear["data"] is None
     assert dear["errors"][0]["extensions"]["code"] == "TOO_COSTLY"
     assert dear["errors"][0]["extensions"]["cost"] == {"requested": 101, "limit": 100}
+
+
+async def test_a_dear_operation_takes_more_of_the_quota_than_a_cheap_one(
+    face: GraphqlWorld,
+) -> None:
+    token = face.world.token(await face.world.tenant())
+    async with client_of(face.gateway()) as client:
+
+        async def left(query: str) -> tuple[int, int]:
+            answer = await client.post(
+                "/graphql", json={"query": query}, headers={"authorization": f"Bearer {token}"}
+            )
+            (told,) = answer.headers.get_list("x-ratelimit-remaining")
+            return int(told), answer.json()["extensions"]["cost"]["requests"]
+
+        cheap, one = await left("{ tenant { name } }")
+        dear, many = await left("{ members(first: 200) { edges { node { id } } } }")
+    assert (one, many) == (1, 3)
+    # What flows back meanwhile is less than half of a request.
+    assert cheap - dear in (many, many - 1)
+
+
+async def test_an_operation_over_what_is_left_of_the_quota_is_not_run_and_says_when_to_come_back(
+    face: GraphqlWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = face.gateway(quota={Plan.GROWTH: 10}, cost_of_a_request=20)
+    asked: list[object] = []
+    members = MemberService.list
+
+    async def listed(*arguments: Any, **named: Any) -> Any:
+        asked.append(named)
+        return await members(*arguments, **named)
+
+    monkeypatch.setattr(MemberService, "list", listed)
+    token = face.world.token(await face.world.tenant())
+    headers = {"authorization": f"Bearer {token}"}
+    query = "query ($n: Int!) { members(first: $n) { nodes { id } } }"
+    async with client_of(app) as client:
+        dear = await client.post(
+            "/graphql", json={"query": query, "variables": {"n": 200}}, headers=headers
+        )
+        cheap = await client.post(
+            "/graphql", json={"query": query, "variables": {"n": 10}}, headers=headers
+        )
+    assert dear.status_code == 429
+    assert int(dear.headers["retry-after"]) > 0
+    (error,) = dear.json()["errors"]
+    assert error["extensions"]["code"] == "RATE_LIMITED"
+    assert error["extensions"]["retryAfterSeconds"] > 0
+    assert (cheap.status_code, len(asked)) == (200, 1)
 
 
 async def test_an_unexpected_error_keeps_its_text_to_itself_and_the_rest_is_answered(

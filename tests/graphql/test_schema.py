@@ -61,7 +61,7 @@ def test_a_field_that_slips_in_unmarked_is_refused_when_the_schema_is_built(
 
 def test_a_use_case_without_scopes_is_only_one_that_every_member_may_see() -> None:
     free = {name for _, name, shown in FIELDS if isinstance(shown, UseCase) and not shown.scopes}
-    assert free == {"viewer", "tenant", "branding", "featureFlags", "events"}
+    assert free == {"viewer", "tenant", "branding", "featureFlags", "events", "node"}
 
 
 def test_requires_is_what_the_walk_reads() -> None:

@@ -11,7 +11,7 @@ from websockets.typing import Subprotocol
 
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
-from tensorcost.domain.identity.principal import Principal
+from tensorcost.domain.identity.principal import Plan, Principal
 from tensorcost.domain.identity.scopes import Role, Scope
 from tensorcost.domain.ids import TenantId
 from tests.events.world import commit
@@ -297,6 +297,21 @@ async def test_the_streams_of_one_socket_are_limited(face: GraphqlWorld, tenant:
         assert (message["type"], message["id"]) == ("error", "3")
         await socket.send({"id": "1", "type": "complete"})
         await socket.subscribe("3", EVENTS)
+        await socket.send({"type": "ping"})
+        assert (await socket.receive())["type"] == "pong"
+
+
+async def test_every_stream_that_is_started_counts_as_a_request(
+    face: GraphqlWorld, tenant: TenantId
+) -> None:
+    token = sign_in(face, tenant, "fake-eager")
+    app = face.gateway(quota={Plan.GROWTH: 2})
+    async with served(app) as address, Socket(address, token) as socket:
+        for name in ("1", "2", "3"):
+            await socket.subscribe(name, EVENTS)
+        message = await socket.receive()
+        assert (message["type"], message["id"]) == ("error", "3")
+        assert message["payload"][0]["extensions"]["code"] == "RATE_LIMITED"
         await socket.send({"type": "ping"})
         assert (await socket.receive())["type"] == "pong"
 

@@ -12,25 +12,33 @@ import httpx2
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tensorcost.domain.cost.contracts import ReconcileRequest, reconcile_workflow_id
 from tensorcost.domain.errors import Conflict, Unauthenticated
 from tensorcost.domain.identity.caller import Caller, put_caller
-from tensorcost.domain.identity.principal import Principal
+from tensorcost.domain.identity.principal import Plan, Principal
 from tensorcost.domain.integration.contracts import RunReference
 from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts_rotation import SecretRotation
 from tensorcost.events.source import PostgresEventSource
 from tensorcost.gateway import app as gateway
 from tensorcost.graphql import app as graphql
 from tensorcost.graphql.deps import GraphqlDeps, GraphqlServices
 from tensorcost.graphql.settings import GraphqlSettings
+from tensorcost.providers.limits.gcra import Limiter
 from tensorcost.services.cost.service import CostService
 from tensorcost.services.events import EventService
 from tensorcost.services.integration import IntegrationService
 from tensorcost.services.integration_history import IntegrationHistory
 from tensorcost.services.prices import PriceService
+from tensorcost.services.reconciliation.coverage import CoverageService
+from tensorcost.services.reconciliation.service import ReconciliationService
+from tensorcost.services.rerating import ReratingService
+from tensorcost.services.secret_rotation import SecretRotationService
 from tensorcost.services.spend.service import SpendService
 from tests.events.world import FAST
 from tests.gateway.world import World, open_world
 from tests.support.databases import Database as TestDatabase
+from tests.support.rerated import NoDecisions
 
 TRACE = "0" * 31 + "1"
 
@@ -40,6 +48,7 @@ class NoWorkflows:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, Connection]] = []
+        self.reconciled: list[ReconcileRequest] = []
 
     async def validate(self, connection: Connection, *_: Any, **__: Any) -> RunReference:
         self.asked.append(("validate", connection))
@@ -54,13 +63,31 @@ class NoWorkflows:
     async def cancel_run(self, *_: Any) -> None:
         raise Conflict("the run has ended")
 
+    async def ask(self, request: ReconcileRequest) -> str:
+        self.reconciled.append(request)
+        return reconcile_workflow_id(request.tenant_id)
+
     async def tell_created(self, connection: Connection) -> bool:
         self.asked.append(("created", connection))
         return True
 
 
+class NoRotations:
+    """Stands in for the workflow server where secrets are rotated."""
+
+    async def begin(self, rotation: SecretRotation) -> None:
+        assert rotation.is_open
+
+    async def verify(self, *_: Any) -> None:
+        raise Conflict("no rotation of this connection is open")
+
+    async def roll_back(self, *_: Any) -> None:
+        raise Conflict("the old ExternalId is not accepted: there is nothing to go back to")
+
+
 class FakeArtefacts:
     backend_account_id = "999900001111"
+    variants = ()
 
     def new_external_id(self) -> str:
         return f"tc-fake-{uuid4().hex[:12]}"
@@ -73,6 +100,12 @@ class FakeArtefacts:
 
     def cli_command(self, connection: Connection) -> str:
         return "aws cloudformation create-stack"
+
+    def update_command(self, connection: Connection) -> str:
+        return f"aws cloudformation update-stack {connection.next_external_id}"
+
+    def trust_policy(self, connection: Connection) -> str:
+        return "{}"
 
     def list_accounts_script(self, connection: Connection) -> str:
         return "#!/bin/sh\n"
@@ -99,8 +132,12 @@ class GraphqlWorld:
         """The face alone; ``settings`` replace its own."""
         return graphql.build(replace(self.deps, settings=replace(self.deps.settings, **settings)))
 
-    def gateway(self, **settings: Any) -> ASGIApp:
+    def gateway(self, quota: dict[Plan, int] | None = None, **settings: Any) -> ASGIApp:
+        """The face behind the gateway; ``quota`` replaces the requests a minute."""
         deps = replace(self.world.deps, applications={"/graphql": self.face(**settings)})
+        if quota is not None:
+            limits = replace(deps.settings, requests_per_minute=quota)
+            deps = replace(deps, settings=limits, limiter=Limiter())
         return gateway.build(deps)
 
     async def ask(
@@ -139,18 +176,23 @@ async def open_graphql(
 
         db, clock, parts = world.database, world.clock, world.deps
         integration: Any = workflows
+        rotations: Any = NoRotations()
+        decisions: Any = NoDecisions()
+        artefacts = {"bedrock": FakeArtefacts()}
         deps = GraphqlDeps(
             services=GraphqlServices(
                 audit=parts.audit,
                 cost=CostService(db, clock),
+                coverage=CoverageService(db, clock),
                 events=EventService(source),
                 flags=parts.flags,
                 history=IntegrationHistory(db, integration),
-                integration=IntegrationService(
-                    db, integration, {"bedrock": FakeArtefacts()}, clock
-                ),
+                integration=IntegrationService(db, integration, artefacts, clock),
                 members=parts.members,
                 prices=PriceService(db, clock),
+                reratings=ReratingService(db, decisions, clock),
+                rotations=SecretRotationService(db, rotations, artefacts, clock),
+                reconciliation=ReconciliationService(db, integration, clock),
                 spend=SpendService(db, clock),
                 tenants=parts.tenants,
             ),

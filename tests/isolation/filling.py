@@ -20,6 +20,7 @@ from tests.isolation.catalogue import Catalogue, Column
 VALUES: dict[tuple[str, str], Any] = {
     ("app.onboarding", "state"): "connected",
     ("app.connection_site", "source"): "invocation_logs_s3",
+    ("app.secret_rotation", "kind"): "external_id",
     ("app.inference_profile", "routing_scope"): "in_region",
     ("app.inference_profile", "service_tier"): "standard",
 }
@@ -102,6 +103,8 @@ def _value(table: str, column: Column, allowed: dict[str, str], marker: str) -> 
         "int2": lambda: 1,
         **dict.fromkeys(("int4", "int8", "numeric", "float8"), lambda: next(_numbers)),
     }
-    if column.type not in makers:
+    element = column.type.removeprefix("_")
+    if element not in makers:
         raise CannotFill(f"no value is known for {column.name} of type {column.type}")
-    return makers[column.type]()
+    value = makers[element]()
+    return [value] if column.type.startswith("_") else value

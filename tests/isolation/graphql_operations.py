@@ -21,9 +21,11 @@ from graphql import (
     is_required_argument,
 )
 
-from tests.isolation.settling import FLAG, REGION, Household
+from tests.isolation.settling import BILLED_MONTH, FLAG, REGION, Household
 
 DEPTH = 4
+RECONCILED = ("reconciliationLedger", "spendCoverage")
+"""Fields whose window is of whole days, as what they show is."""
 PAGE = 3
 
 
@@ -53,8 +55,11 @@ class Arguments:
             return [json.dumps(one) for one in (*self.ids.values(), *plain)]
         if name == "after":
             return [json.dumps(self.cursors[field])]
-        if kind.name == "SpendFilterInput":
-            return [f"{{{label}: {value}}}" for label, value in self._filter().items()]
+        if kind.name in ("SpendFilterInput", "LedgerFilterInput"):
+            kept = self._filter() if kind.name == "SpendFilterInput" else self._ledger_filter()
+            return [f"{{{label}: {value}}}" for label, value in kept.items()]
+        if name == "window" and field in RECONCILED:
+            return [f'{{from: "{BILLED_MONTH}-01", to: "{BILLED_MONTH}-31"}}']
         return self._known()[name]
 
     def _filter(self) -> dict[str, str]:
@@ -67,6 +72,16 @@ class Arguments:
             "source": "BEDROCK",
             "aiOnly": "true",
             **{label: json.dumps(home.named(label)) for label in labels},
+        }
+
+    def _ledger_filter(self) -> dict[str, str]:
+        home = self.household
+        return {
+            "account": json.dumps(home.account_id),
+            "region": json.dumps(REGION),
+            "modelId": json.dumps(home.named("model")),
+            "gapClass": "UNLOGGED",
+            "minGap": '"1"',
         }
 
     def _known(self) -> dict[str, list[str]]:
@@ -86,6 +101,15 @@ class Arguments:
             "from": [json.dumps(since.isoformat())],
             "to": [json.dumps(until.isoformat())],
             "at": [json.dumps(self.now.isoformat())],
+            "asOf": [json.dumps(self.now.isoformat())],
+            "period": [json.dumps(BILLED_MONTH)],
+            "fromVersion": ["0"],
+            "toVersion": ["1"],
+            "account": [account],
+            "region": [json.dumps(REGION)],
+            "silentOnly": ["true"],
+            "basis": ["NET"],
+            "charges": ["INVOICE"],
             "unpricedOnly": ["true"],
             "agent": [json.dumps(home.named("agent"))],
             "workflow": [json.dumps(home.named("workflow"))],
@@ -98,6 +122,8 @@ class Arguments:
             "connection": [f'{{name: "Ours", accountId: {account}, roleArn: {role}}}'],
             "changes": [f"{{roleArn: {role}}}"],
             "reason": ['"not ours"'],
+            "preview": ["1"],
+            "overlapDays": ["3"],
             "idempotencyKey": [json.dumps(home.idempotency_key)],
             "name": ['"Renamed"'],
             "timeZone": ['"Europe/Paris"'],

@@ -9,8 +9,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.isolation.settling import FLAG, REGION, Household
+from tests.isolation.settling import BILLED_MONTH, FLAG, REGION, Household
 
+RECONCILED = {
+    "list_reconciliation_ledger": {"from": f"{BILLED_MONTH}-03", "to": f"{BILLED_MONTH}-04"},
+    "get_reconciliation_diff": {"from": "0", "to": "1"},
+    "get_spend_coverage": {"from": f"{BILLED_MONTH}-01", "to": f"{BILLED_MONTH}-31"},
+}
+"""Bounds by operation that hold what ``settle`` has reconciled."""
 METHODS = ("get", "post", "put", "patch", "delete")
 
 
@@ -51,6 +57,8 @@ class Values:
             ("/v1/integration/connections", "connection_id"): (str(home.connection_id), True),
             ("/v1/integration/runs", "run_id"): (str(home.run_id), True),
             ("/v1/integration/templates", "provider"): ("bedrock", False),
+            ("/v1/cost/reconciliation", "period"): (BILLED_MONTH, False),
+            ("/v1/cost/reratings", "rerating_id"): (str(home.rerating_id), True),
             ("/v1/ai/agents", "id"): (home.named("agent"), True),
             ("/v1/ai/workflows", "id"): (home.named("workflow"), True),
             ("/v1/tenant/members", "id"): (home.guest["id"], True),
@@ -63,6 +71,8 @@ class Values:
         home, day = self.household, self.now.date()
         if name == "cursor":
             return {"cursor": self.cursors[operation], "limit": "1"}
+        if operation in RECONCILED and name in RECONCILED[operation]:
+            return {name: RECONCILED[operation][name]}
         if name in ("head_no", "head_hash"):
             return {"head_no": str(self.head[0]), "head_hash": self.head[1]}
         same = ("application", "team", "environment", "owner", "user", "agent", "workflow")
@@ -78,6 +88,11 @@ class Values:
             "as_of": day.isoformat(),
             "at": self.now.isoformat(),
             "unpriced_only": "true",
+            "silent_only": "true",
+            "basis": "net",
+            "charges": "invoice",
+            "class": "unlogged",
+            "min_gap": "1",
             "limit": "1",
             "lines": "3",
             "group_by": "agent",
@@ -122,8 +137,15 @@ class Values:
             "validate_connection": changes,
             "retry_connection": changes,
             "cancel_connection": {"reason": "not ours"},
-            "rotate_connection_secret": None,
+            "rotate_connection_secret": {"overlap_days": 3},
+            "verify_rotation": None,
+            "roll_back_rotation": {"reason": "not ours"},
             "cancel_run": {"reason": "not ours"},
+            "request_reconciliation": {"period": BILLED_MONTH},
+            "request_rerating": None,
+            "approve_rerating": {"preview": 1, "reason": "not ours"},
+            "reject_rerating": {"reason": "not ours"},
+            "revert_rerating": None,
             "update_tenant": {"name": "Renamed"},
             "replace_branding": {"primary_color": "#123456"},
             "override_feature_flag": {"enabled": True, "user_id": str(home.tenant.owner_id)},

@@ -11,6 +11,8 @@ import httpx2
 from tensorcost.activities.ingest.bills import BillIngest
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
+from tensorcost.activities.rerating.rerater import Rerater
+from tensorcost.domain.cost.reconciliation.facts import Cell
 from tensorcost.domain.ids import ConnectionId, TenantId
 from tensorcost.domain.integration.plan import Site, WorkItem
 from tensorcost.domain.integration.progress_records import NewRun
@@ -21,6 +23,7 @@ from tensorcost.domain.spend.facts import Actor, Grain, RoutingScope, ServiceTie
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.services.audit import seal_pending
 from tensorcost.services.tenancy.create import CreatedTenant
+from tensorcost.storage.reconciliation.due import read_periods_due
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import ObjectRef, Origin
 from tensorcost.storage.sync_history import open_run
@@ -29,12 +32,15 @@ from tests.isolation.catalogue import open_catalogue
 from tests.isolation.filling import fill_the_rest
 from tests.support import databases
 from tests.support.price_rows import add_override
+from tests.support.reconciled import explained_day, write_version
+from tests.support.rerated import Books
 from tests.support.served import ServedApi
 from tests.support.spend import add_row, dimension
 from tests.support.tenants import app_database
 
 FLAG = "openai-recommenders-enabled"
 REGION = "eu-west-3"
+BILLED_MONTH = "2026-10"
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Household:
     """The answer to an invitation."""
     refresh_token: str
     idempotency_key: str
+    rerating_id: UUID
 
     @property
     def id(self) -> TenantId:
@@ -88,11 +95,14 @@ async def settle(api: ServedApi, database: databases.Database, marker: str) -> H
             guest=guest,
             refresh_token=signed_in["refreshToken"],
             idempotency_key=key,
+            rerating_id=uuid4(),
         )
         await _spend(db, household, api.clock())
         async with api.client(token) as client:
             await _push(client, household, api.clock())
         await _bill(db, household)
+        await _reconcile(db, household)
+        await _rerate(db, household, api.clock())
         await seal_pending(db, household.id, lookback=None)
     async with open_catalogue(database.superuser_url) as catalogue:
         await catalogue.connection.execute(
@@ -225,7 +235,7 @@ async def _push(client: httpx2.AsyncClient, household: Household, now: datetime)
 
 async def _bill(db: Database, household: Household) -> None:
     nano = secrets.randbelow(10**9) + 10**13
-    start = datetime.fromisoformat("2026-10-03T00:00:00+00:00")
+    start = datetime.fromisoformat(f"{BILLED_MONTH}-03T00:00:00+00:00")
     line = BillLine(
         line_no=1,
         usage_start=start,
@@ -260,3 +270,28 @@ async def _bill(db: Database, household: Household) -> None:
     await BillIngest(db).load_bill(
         household.id, origin, delivery, lambda: [ParsedBill(lines=[line], rows_read=1)]
     )
+
+
+async def _reconcile(db: Database, household: Household) -> None:
+    """The bill's day, part of it unlogged, as a version of its month."""
+    async with db.tenant(household.id) as tx:
+        (due,) = await read_periods_due(tx)
+    cell = Cell(household.account_id, REGION, household.named("model"))
+    dollars = secrets.randbelow(10**4) + 10**4
+    await write_version(
+        db,
+        household.id,
+        {due.period.replace(day=3): explained_day(dollars, dollars // 7, dollars // 2, cell=cell)},
+        deliveries=due.deliveries,
+        requested_by=f"user:{household.tenant.owner_id}",
+    )
+
+
+async def _rerate(db: Database, household: Household, now: datetime) -> None:
+    """Another price for what was used, applied where that needs no approval."""
+    books = Books(db, household.id, Rerater(db, lambda: now), ids=[household.rerating_id])
+    owner, model = f"user:{household.tenant.owner_id}", household.named("model")
+    price = f"{secrets.randbelow(10**6) + 10**6}.75"
+    await books.price(price, now - timedelta(days=400), by=owner, model=model)
+    assert (await books.look_again(requested_by=owner)).months
+    await books.apply()

@@ -26,6 +26,7 @@ OPERATIONS = {described["operationId"]: described for _, _, described in READS_F
 SCOPED = [name for name, described in OPERATIONS.items() if "security" in described]
 NOTHING_OF_ITS_OWN = {
     "get_template": "the same stack for everybody",
+    "get_accounts_script": "the same script for every jump role of that name",
     "list_feature_flags": "names of flags and whether they are on",
     "get_onboarding": "a state and times",
 }

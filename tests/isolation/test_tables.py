@@ -26,9 +26,13 @@ DEFINER_FUNCTIONS = {
     "app.link_subject": "joins a verified e-mail to a pool's subject at sign-in",
     "app.tenant_of_slug": "the id behind a tenant's public name, at sign-in",
     "app.tenants_to_seal": "ids of tenants with unsealed audit entries, for the sealer",
+    "app.prune_refresh_tokens": "forgets the bound tenant's tokens that have ended",
+    "app.prune_invitations": "forgets the bound tenant's invitations, used or ended",
+    "app.prune_events": "forgets the bound tenant's events, none younger than a day",
+    "ai.tenants_to_rerate": "ids of tenants whose rows newer prices may concern, for the job",
     "ai.ensure_spend_partition": "makes a day's partition, reads nothing (decisions 13)",
 }
-"""Run as their owner and may be called by the app role. Each answers one narrow question."""
+"""Run as their owner and may be called by the app role. Each does one narrow thing."""
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,19 +32,24 @@ class Command:
     home: Path
 
     def __call__(self, *arguments: str) -> Outcome:
-        environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("TENSORCOST_")},
-            "TENSORCOST_HOME": str(self.home),
-            "DATABASE_URL": self.database.urls.app,
-            "TENSORCOST_PLATFORM_DATABASE_URL": self.database.urls.platform,
-            "NO_COLOR": "1",
-        }
-        done = subprocess.run(
-            [sys.executable, "-c", "from tensorcost.cli import main; main()", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
+        return run_command(
+            *arguments,
+            TENSORCOST_HOME=str(self.home),
+            DATABASE_URL=self.database.urls.app,
+            TENSORCOST_PLATFORM_DATABASE_URL=self.database.urls.platform,
         )
-        return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def run_command(*arguments: str, **settings: str) -> Outcome:
+    """The command with these settings and none of the machine's own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("TENSORCOST_", "AWS_"))}
+    environment: Mapping[str, str] = kept | {"NO_COLOR": "1"} | settings
+    done = subprocess.run(
+        [sys.executable, "-c", "from tensorcost.cli import main; main()", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)

@@ -60,15 +60,18 @@ async def add_override(
     *,
     kinds: tuple[str, ...] = ("input", "output"),
     region: str = "*",
+    imported_by: str = "",
 ) -> int:
     """A version of a tenant's own prices. Returns the version."""
     async with db.tenant(tenant) as tx:
         version: int = await tx.scalar(
             "INSERT INTO ai.price_override_version (tenant_id, source, content_hash, "
-            "effective_from) VALUES (:tenant, 'contract', :hash, :since) RETURNING version_id",
+            "effective_from, imported_by) VALUES (:tenant, 'contract', :hash, :since, :by) "
+            "RETURNING version_id",
             tenant=tenant,
             hash=secrets.token_bytes(16),
             since=since,
+            by=imported_by,
         )
         await tx.run(
             "INSERT INTO ai.price_override (tenant_id, version_id, model_id, unit_kind, "

@@ -7,15 +7,18 @@ from datetime import timedelta
 from functools import partial
 
 from tensorcost.activities.integration.ports import (
+    Answer,
     Chunk,
     ConnectorError,
     Discovery,
+    Known,
     MetricsChunk,
     ObjectChunk,
     ReadJob,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
+from tensorcost.domain.integration.contracts_rotation import Admission
 from tensorcost.domain.integration.contracts_steps import ProbeStep, ProbeVerdict
 from tensorcost.domain.integration.plan import Site
 from tensorcost.domain.integration.progress_records import AccountCoverage
@@ -75,6 +78,8 @@ class ScriptedConnector:
     fail: Callable[[ReadJob], ConnectorError | None] = lambda _job: None
     gate: threading.Event | None = None
     """When given, every object waits for it before its rows are handed over."""
+    trusted: set[str] = field(default_factory=set)
+    """ExternalIds that the role trusts; empty trusts any."""
     probes: int = 0
     reads: list[str] = field(default_factory=list)
     objects_read: list[str] = field(default_factory=list)
@@ -83,7 +88,11 @@ class ScriptedConnector:
         self.probes += 1
         return self.verdicts.pop(0) if len(self.verdicts) > 1 else self.verdicts[0]
 
-    def discover(self, connection: Connection) -> Discovery:
+    def admits(self, connection: Connection) -> Answer:
+        known = not self.trusted or connection.external_id in self.trusted
+        return Answer(Admission.ADMITTED if known else Admission.REFUSED)
+
+    def discover(self, connection: Connection, known: Known) -> Discovery:
         account = AccountCoverage(ACCOUNT, "main", "ACTIVE", "CREATED", Coverage.COVERED, "", NOW)
         return Discovery([account], self.sites)
 

@@ -61,6 +61,8 @@ class Billed:
     category: str = "Usage"
     in_scope: bool = True
     currency: str = "USD"
+    item: str = ""
+    """Line item type."""
 
 
 async def add_uses(
@@ -157,8 +159,9 @@ async def _add_event(tx: TenantTx, batch: int, use: Use) -> None:
 async def _add_bill_day(tx: TenantTx, delivery: UUID, line: Billed) -> None:
     await tx.run(
         "INSERT INTO ai.bill_daily (tenant_id, delivery_id, day, dim_id, charge_category, "
-        "in_scope, currency, lines, unblended_nano, amortized_nano, net_nano) VALUES (:tenant, "
-        ":delivery, :day, :dim, :category, :scope, :currency, 1, :nano, :nano, :nano)",
+        "in_scope, currency, line_item_type, lines, unblended_nano, amortized_nano, net_nano) "
+        "VALUES (:tenant, :delivery, :day, :dim, :category, :scope, :currency, :item, 1, :nano, "
+        ":nano, :nano)",
         tenant=tx.tenant_id,
         delivery=delivery,
         day=line.day,
@@ -166,6 +169,7 @@ async def _add_bill_day(tx: TenantTx, delivery: UUID, line: Billed) -> None:
         category=line.category,
         scope=line.in_scope,
         currency=line.currency,
+        item=line.item,
         nano=line.unblended_nano,
     )
 

@@ -2,9 +2,12 @@
 
 from tensorcost.activities.integration.discovery import DiscoveryActivities
 from tensorcost.activities.integration.items import ItemActivities
+from tensorcost.activities.integration.rotation import RotationActivities
 from tensorcost.activities.integration.runs import RunActivities
 from tensorcost.activities.integration.schedules import ScheduleActivities
 from tensorcost.activities.integration.validation import ValidationActivities
+from tensorcost.activities.reconciliation.activities import ReconciliationActivities
+from tensorcost.activities.rerating.activities import RerateActivities
 from tensorcost.activities.tenancy import TenancyActivities
 from tensorcost.workers.build import Activity
 
@@ -15,6 +18,9 @@ ACTIVITIES: list[Activity] = [
     ValidationActivities.finish_validation,
     DiscoveryActivities.discover,
     DiscoveryActivities.judge_silence,
+    RotationActivities.look,
+    RotationActivities.switch,
+    RotationActivities.finish,
     RunActivities.open_backfill,
     RunActivities.plan_backfill,
     RunActivities.plan_sync,
@@ -22,6 +28,14 @@ ACTIVITIES: list[Activity] = [
     RunActivities.fail_item,
     RunActivities.finish_run,
     ItemActivities.ingest_item,
+    ReconciliationActivities.due_periods,
+    ReconciliationActivities.reconcile_period,
+    ReconciliationActivities.note_failure,
+    RerateActivities.preview,
+    RerateActivities.apply,
+    RerateActivities.decide,
+    RerateActivities.enter,
+    RerateActivities.ask_reconciliation,
     ScheduleActivities.ensure_schedule,
     TenancyActivities.report_fact,
     TenancyActivities.project_onboarding,

@@ -25,7 +25,13 @@ from tensorcost.domain.integration.contracts import (
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.progress_records import SyncRun
-from tensorcost.domain.integration.states import Coverage, OnboardingPhase, RunKind, RunState
+from tensorcost.domain.integration.states import (
+    Coverage,
+    OnboardingPhase,
+    RunKind,
+    RunState,
+    SourceKind,
+)
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.processes import IntegrationProcesses
 from tensorcost.storage import integration, sync_history
@@ -38,6 +44,8 @@ from tests.support.tenants import app_database, make_tenant
 from tests.support.worker_process import WorkerConfig, worker_process
 
 DAYS = 12
+BATCH_PLACE = ("222233334444", "us-west-2")
+"""Where only batch jobs run: nothing counts them, so that the bill alone names the place."""
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +153,37 @@ async def test_a_worker_killed_in_the_middle_of_a_backfill_changes_no_total(
         )
     assert run.tally.accepted >= loaded
     assert run.tally.done == run.steps_total
+
+
+@pytest.mark.slow
+async def test_a_bucket_that_opens_after_the_backfill_is_read_back_to_its_beginning(
+    db: Database,
+    database: TestDatabase,
+    temporal_server: TemporalAddress,
+    aws: SimControl,
+    world: World,
+) -> None:
+    tenant = await make_tenant(database)
+    connection = await connect_world(db, tenant, world)
+    connector = BedrockConnector(Estate.of(aws.endpoint_url, world).sessions(), utc_now)
+    closed = world.log_buckets[0].bucket
+    aws.preset("cur_denied", resource=closed)
+    async with open_house(temporal_server, db, connector) as house:
+        await processes(house.processes).validate(connection, "user:fake")
+        first = await finish(house.client, connection)
+        missing = await logged_totals(db, tenant)
+        aws.heal()  # the bucket's owner adds the policy, and the connection is checked again
+        await processes(house.processes).validate(connection, "user:fake")
+        second = await finish(house.client, connection)
+    assert missing != truth_of(world)
+    assert await logged_totals(db, tenant) == truth_of(world)
+    async with db.tenant(tenant) as tx:
+        steps = await sync_history.list_steps(tx, second.run_id, limit=1_000)
+    assert first.state is second.state is RunState.COMPLETED
+    assert second.items < first.items
+    others = {(s.account_id, s.region) for s in steps if s.source != SourceKind.LOGS_S3}
+    assert len(others) < len(steps)
+    assert others == {BATCH_PLACE}
 
 
 async def wait_for_run(db: Database, connection: Connection, kind: RunKind) -> SyncRun:

@@ -13,7 +13,9 @@ from temporalio.client import (
     ScheduleActionExecutionStartWorkflow,
     ScheduleHandle,
 )
+from temporalio.common import SearchAttributeKey
 
+from tensorcost.activities.integration.ports import ConnectorError
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.integration.contracts import (
     CANCEL_UPDATE,
@@ -22,18 +24,22 @@ from tensorcost.domain.integration.contracts import (
     OnboardingOutcome,
     RunReference,
     SyncOutcome,
+    backfill_workflow_id,
     onboarding_workflow_id,
     sync_workflow_id,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import Done
+from tensorcost.domain.integration.progress_records import SyncStep
 from tensorcost.domain.integration.states import (
     ConnectionState,
     OnboardingPhase,
     RunKind,
     RunState,
+    SourceKind,
     StepState,
 )
+from tensorcost.domain.temporal import SearchAttribute
 from tensorcost.domain.tenancy.onboarding import OnboardingState
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.processes import IntegrationProcesses
@@ -45,6 +51,8 @@ from tests.support.databases import Database as TestDatabase
 from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
 from tests.support.temporal_house import House, open_house
 from tests.support.tenants import app_database, make_tenant
+
+TENANT = SearchAttributeKey.for_keyword(SearchAttribute.TENANT_ID.value)
 
 
 @pytest.fixture(scope="module")
@@ -187,6 +195,89 @@ async def test_workers_drain_when_told_and_lose_no_work(
     assert outcome.state is RunState.COMPLETED
     assert outcome.tally.failed == 0
     assert (await spend(db, connection))["requests"] == 16 * 6 * 3
+
+
+async def test_an_item_that_is_retried_says_why_in_its_step_and_in_temporal(
+    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+) -> None:
+    connection = await make_connection(db, await make_tenant(database))
+    error = ConnectorError("NETWORK", "AWS could not be reached", retry_after=0.2)
+    down = threading.Event()
+    down.set()
+    connector = ScriptedConnector(
+        fail=lambda job: error if down.is_set() and "logs" in job.item.step_key else None
+    )
+    async with open_house(temporal_server, db, connector) as house:
+        await validate(house, connection, backfill_days=1)
+        onboarded = await finished(house.client, onboarding_workflow_id(connection.connection_id))
+        step = await retried_step(db, connection)
+        handle = house.client.get_workflow_handle(onboarded["backfill_id"])
+        pending = (await handle.describe()).raw_description.pending_activities
+        shown = [found.last_failure.message for found in pending if found.attempt > 1]
+        down.clear()
+        outcome = BackfillOutcome.model_validate(await handle.result())
+    assert (step.error_code, step.error) == ("NETWORK", "AWS could not be reached")
+    assert "AWS could not be reached" in shown
+    assert (outcome.state, outcome.tally.failed) == (RunState.COMPLETED, 0)
+    async with db.tenant(connection.tenant_id) as tx:
+        steps = await sync_history.list_steps(tx, outcome.run_id, limit=100)
+    retried = [step for step in steps if step.attempt > 1]
+    assert retried
+    assert {(step.state, step.error_code, step.error) for step in retried} == {
+        (StepState.COMPLETED, "", "")
+    }
+
+
+async def test_a_source_that_a_sync_is_the_first_to_read_is_backfilled(
+    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+) -> None:
+    connection = await make_connection(db, await make_tenant(database))
+    error = ConnectorError("LOG_BUCKET_DENIED", "the bucket's policy says no", retry_after=None)
+    denied_yet = threading.Event()
+    denied_yet.set()
+    connector = ScriptedConnector(
+        objects_per_item=1,
+        fail=lambda job: error if denied_yet.is_set() and "logs" in job.item.step_key else None,
+    )
+    async with open_house(temporal_server, db, connector) as house:
+        await validate(house, connection, backfill_days=3)
+        onboarded = await finished(house.client, onboarding_workflow_id(connection.connection_id))
+        first = BackfillOutcome.model_validate(
+            await finished(house.client, onboarded["backfill_id"])
+        )
+        denied_yet.clear()  # the customer adds the bucket's policy
+        schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
+        await schedule.trigger()
+        await finished(house.client, await nth_run_of(schedule, 1))
+        handle = house.client.get_workflow_handle(backfill_workflow_id(connection.connection_id, 2))
+        second = BackfillOutcome.model_validate(await handle.result())
+        attributes = (await handle.describe()).typed_search_attributes
+        await schedule.trigger()
+        await finished(house.client, await nth_run_of(schedule, 2))
+    assert (first.tally.failed, second.tally.failed) == (4, 0)
+    async with db.tenant(connection.tenant_id) as tx:
+        steps = await sync_history.list_steps(tx, second.run_id, limit=100)
+        runs = await sync_history.list_runs(
+            tx, connection.connection_id, limit=10, kind=RunKind.BACKFILL
+        )
+    assert len(runs) == 2  # once is enough
+    assert len(steps) == 4
+    assert {step.source for step in steps} == {SourceKind.LOGS_S3}
+    assert (await spend(db, connection))["requests"] == (4 + 2) * 3  # with the syncs' own objects
+    assert attributes[TENANT] == str(connection.tenant_id)
+
+
+async def retried_step(db: Database, connection: Connection) -> SyncStep:
+    """A step of the newest run whose second attempt failed too, once there is one."""
+    async with asyncio.timeout(30):
+        while True:
+            async with db.tenant(connection.tenant_id) as tx:
+                (run,) = await sync_history.list_runs(tx, connection.connection_id, limit=1)
+                steps = await sync_history.list_steps(tx, run.run_id, limit=100)
+            for step in steps:
+                if step.state is StepState.RETRYING and step.attempt > 1:
+                    return step
+            await asyncio.sleep(0.05)
 
 
 async def reaches(db: Database, connection: Connection, state: OnboardingState) -> None:

@@ -42,7 +42,7 @@ _PROFILE: Final = "inference-profile/"
 
 
 class _Torn(Exception):
-    """A part could not be read to its end: the transaction must not stand."""
+    """The delivery could not be read whole: the transaction must not stand."""
 
 
 class BillIngest:
@@ -57,7 +57,8 @@ class BillIngest:
     ) -> IngestReport:
         """Load one delivery, or report that this manifest version was loaded before.
 
-        A delivery of which a part is torn is quarantined, and the period keeps its former one.
+        A delivery of which a part is torn, or most rows cannot be read, is quarantined, and the
+        period keeps its former one.
         """
         async with self._db.tenant(tenant_id) as tx:
             known = await find_delivery(tx, origin, delivery)
@@ -83,6 +84,8 @@ class BillIngest:
                     lines += len(part.lines)
                     added |= await self._add(tx, delivery_id, part.lines)
                     part = await asyncio.to_thread(next, rest, None)
+                if report.rejected > report.rows_read - report.rejected:
+                    raise _Torn
                 await quarantine(tx, origin, rejects)
                 # Lines out of scope are folded: what counts as accepted is the file's rows.
                 report.accepted = report.rows_read - report.rejected
@@ -101,7 +104,7 @@ class BillIngest:
         """Quarantine a file that must not become anybody's bill."""
         async with self._db.tenant(tenant_id) as tx:
             await quarantine(tx, origin, rejects)
-        report = IngestReport(rows_read=rows_read)
+        report = IngestReport(rows_read=rows_read, refused=True)
         report.reject(rejects)
         return report
 

@@ -52,7 +52,7 @@ async def import_price_list(
     Raises ValidationFailed when ``raw`` is not such a map.
     """
     models = read_price_map(raw)
-    kept = PriceRecord(source, _content_hash(raw), effective_from)
+    kept = PriceRecord(source, _content_hash(raw), effective_from, actor)
     async with platform.open(reason=f"price list {source}", actor=actor) as tx:
         version, new = await begin_list_version(tx, kept)
         if not new:
@@ -69,7 +69,9 @@ async def import_builtin_lists(
     """Import the shipped lists in their order, each effective from its own date."""
     reports = []
     for shipped in builtin_maps():
-        kept = PriceRecord(shipped.source, _content_hash(shipped.content), shipped.effective_from)
+        kept = PriceRecord(
+            shipped.source, _content_hash(shipped.content), shipped.effective_from, actor
+        )
         async with platform.open(reason=f"price list {shipped.source}", actor=actor) as tx:
             version, new = await begin_list_version(tx, kept)
             if not new:
@@ -92,7 +94,7 @@ async def import_overrides(
 ) -> PriceImportReport:
     """Import a map as the tenant's own negotiated prices; they win from their date on."""
     models = read_price_map(raw)
-    kept = PriceRecord(source, _content_hash(raw), effective_from)
+    kept = PriceRecord(source, _content_hash(raw), effective_from, actor)
     async with db.tenant(tenant_id) as tx:
         version, new = await begin_override_version(tx, kept)
         if not new:

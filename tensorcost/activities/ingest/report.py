@@ -20,6 +20,8 @@ class IngestReport:
     checkpoint: Counts | None = None
     """Set when the object was loaded before: what that load counted. Nothing was read now."""
     batch_ids: list[int] = field(default_factory=list)
+    refused: bool = False
+    """A bill of which nothing was taken, because it is not whole: the former one stays."""
     unpriced: tuple[UnpricedGroup, ...] = ()
     rejects: list[Reject] = field(default_factory=list)
     """The first five thousand; all of them are in the quarantine."""

@@ -3,15 +3,22 @@
 import asyncio
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
 
 from temporalio import activity
 
 from tensorcost.activities.failures import gone_is_final
 from tensorcost.activities.heartbeat import beating
 from tensorcost.activities.integration.choose import connector_for, translated
-from tensorcost.activities.integration.ports import ConnectorError, Connectors, Discovery
+from tensorcost.activities.integration.ports import ConnectorError, Connectors, Discovery, Known
 from tensorcost.activities.integration.runs import ACTOR
 from tensorcost.domain.clock import Clock
+from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.events.envelope import NewEvent
+from tensorcost.domain.integration.accounts import ChangedAccount, account_changes
+from tensorcost.domain.integration.contracts import ConnectionKey
+from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import (
     Discovered,
     DiscoveryRequest,
@@ -24,9 +31,24 @@ from tensorcost.domain.integration.states import Coverage
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.storage import audit
 from tensorcost.storage.findings import record_findings, requests_by_place
-from tensorcost.storage.integration import get_connection, save_accounts
+from tensorcost.storage.integration import (
+    get_connection,
+    list_accounts,
+    lock_connection,
+    save_accounts,
+)
+from tensorcost.storage.integration_places import (
+    billed_places,
+    discovered_at,
+    known_places,
+    mark_discovered,
+    save_places,
+)
 from tensorcost.storage.integration_sites import active_sites, replace_sites, save_profiles
 from tensorcost.storage.session import Database, TenantTx
+
+BILLED_FOR: Final = timedelta(days=35)
+"""How far back a bill says where calls are: this month and the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +65,23 @@ class DiscoveryActivities:
         """Store accounts with their coverage, the sites to read, and what is missing."""
         key = request.connection
         with gone_is_final():
-            async with self.db.tenant(key.tenant_id) as tx:
-                connection = await get_connection(tx, key.connection_id)
+            prepared = await self._prepare(request)
+        if prepared is None:
+            return Discovered(accounts_total=0, accounts_covered=0, sites=0, looked=False)
+        connection, known = prepared
         connector = connector_for(self.connectors, connection.provider)
         loop = asyncio.get_running_loop()
         try:
             async with beating(lambda: request.run_id):
-                found = await loop.run_in_executor(self.threads, connector.discover, connection)
+                found = await loop.run_in_executor(
+                    self.threads, connector.discover, connection, known
+                )
         except ConnectorError as error:
+            await self._note(key, error)
             raise translated(error) from error
-        async with self.db.tenant(key.tenant_id) as tx:
-            await self._store(tx, request, found)
+        with gone_is_final():
+            async with self.db.tenant(key.tenant_id) as tx:
+                await self._store(tx, request, found)
         return Discovered(
             accounts_total=len(found.accounts),
             accounts_covered=sum(a.coverage is Coverage.COVERED for a in found.accounts),
@@ -65,7 +93,7 @@ class DiscoveryActivities:
     async def judge_silence(self, request: SilenceRequest) -> SilenceVerdict:
         """Compare what logs explained with what CloudWatch counted, and write the findings."""
         key = request.connection
-        async with self.db.tenant(key.tenant_id) as tx:
+        async with beating(lambda: request.run_id), self.db.tenant(key.tenant_id) as tx:
             sites = await active_sites(tx, key.connection_id)
             counted = await _count(tx, key.provider, sites, request)
             span = f"{request.window_start:%Y-%m-%d} to {request.window_end:%Y-%m-%d}"
@@ -73,12 +101,50 @@ class DiscoveryActivities:
             await record_findings(tx, key.connection_id, findings, judged=JUDGED, now=self.clock())
         return SilenceVerdict(findings=len(findings))
 
+    async def _prepare(self, request: DiscoveryRequest) -> tuple[Connection, Known] | None:
+        """The connection and what is known of it; None where a look is not due."""
+        key, now, pause = request.connection, self.clock(), request.unless_within
+        async with self.db.tenant(key.tenant_id) as tx:
+            connection = await get_connection(tx, key.connection_id)
+            last = await discovered_at(tx, key.connection_id)
+            if pause is not None and last is not None and now - last < pause:
+                return None
+            accounts = await list_accounts(tx, key.connection_id)
+            return connection, Known(
+                accounts={account.account_id: account for account in accounts},
+                sites=await active_sites(tx, key.connection_id),
+                places={} if pause is None else await known_places(tx, key.connection_id),
+                billed=await billed_places(tx, (now - BILLED_FOR).date()),
+            )
+
+    async def _note(self, key: ConnectionKey, error: ConnectorError) -> None:
+        """Show what a person must act upon: the next look that succeeds closes it."""
+        if error.finding is None:
+            return
+        async with self.db.tenant(key.tenant_id) as tx:
+            await record_findings(
+                tx, key.connection_id, [error.finding], judged=(), now=self.clock()
+            )
+
     async def _store(self, tx: TenantTx, request: DiscoveryRequest, found: Discovery) -> None:
         key, now = request.connection, self.clock()
+        await lock_connection(tx, key.connection_id)
+        before = await list_accounts(tx, key.connection_id)
+        for changed in account_changes(before, found.accounts):
+            tx.emit(_told(key, changed))
         await save_accounts(tx, key.connection_id, found.accounts)
         await replace_sites(tx, key.connection_id, found.sites, now)
+        await save_places(tx, key.connection_id, found.places)
         await save_profiles(tx, key.connection_id, found.profiles, now)
-        await record_findings(tx, key.connection_id, found.findings, judged=found.judged, now=now)
+        await record_findings(
+            tx,
+            key.connection_id,
+            found.findings,
+            judged=found.judged,
+            spared=found.spared,
+            now=now,
+        )
+        await mark_discovered(tx, key.connection_id, now)
         await audit.record(
             tx,
             actor=ACTOR,
@@ -92,6 +158,20 @@ class DiscoveryActivities:
                 "missing": list(found.missing),
             },
         )
+
+
+def _told(key: ConnectionKey, changed: ChangedAccount) -> NewEvent:
+    account = changed.account
+    data = {
+        "connection_id": str(key.connection_id),
+        "provider": key.provider,
+        "account_id": account.account_id,
+        "name": account.name,
+        "change": changed.change.value,
+        "state": account.state,
+        "coverage": account.coverage.value,
+    }
+    return NewEvent(EventType.CONNECTION_ACCOUNT_CHANGED, data, audit.trace_id_now())
 
 
 async def _count(

@@ -13,7 +13,9 @@ from tensorcost.activities.failures import gone_is_final, later, never
 from tensorcost.activities.heartbeat import BEAT_EVERY, beating
 from tensorcost.activities.ingest.pipeline import SpendObject
 from tensorcost.activities.ingest.report import IngestReport
-from tensorcost.activities.integration.announce import tell_progress
+from tensorcost.activities.integration.announce import tell_run
+from tensorcost.activities.integration.attempts import note_failure
+from tensorcost.activities.integration.bill_items import BillItems
 from tensorcost.activities.integration.choose import connector_for, translated
 from tensorcost.activities.integration.cursor import ItemCursor
 from tensorcost.activities.integration.groups import in_groups
@@ -37,7 +39,7 @@ from tensorcost.domain.integration.contracts import ConnectionKey, Failure
 from tensorcost.domain.integration.contracts_findings import NewFinding
 from tensorcost.domain.integration.contracts_steps import ItemOrder, ItemOutcome
 from tensorcost.domain.integration.progress_sources import HEALED_BY, subject_of
-from tensorcost.domain.integration.states import OPEN_STEPS, StepState
+from tensorcost.domain.integration.states import OPEN_STEPS, SourceKind, StepState
 from tensorcost.domain.spend.limits import TimeBounds
 from tensorcost.storage import audit
 from tensorcost.storage.findings import record_findings, resolve_findings
@@ -50,10 +52,11 @@ from tensorcost.storage.integration_sites import (
 from tensorcost.storage.secrets import read_secret
 from tensorcost.storage.session import Database, TenantTx
 from tensorcost.storage.spend.batches import Counts, Origin
+from tensorcost.storage.spend.bills import current_manifests
 from tensorcost.storage.sync_steps import (
     StepSaving,
     begin_step,
-    claim_progress,
+    get_step,
     objects_of_run,
     save_step,
 )
@@ -87,6 +90,13 @@ class ItemActivities:
     @activity.defn(name="integration.ingest_item")
     async def ingest_item(self, order: ItemOrder) -> ItemOutcome:
         """Load what is left of one item. Every repeat ends in the same rows and counters."""
+        try:
+            return await self._ingest(order)
+        except Exception as error:
+            await note_failure(self.db, order, error, self.clock())
+            raise
+
+    async def _ingest(self, order: ItemOrder) -> ItemOutcome:
         with gone_is_final():
             prepared = await self._prepare(order)
         if prepared is None:
@@ -111,17 +121,23 @@ class ItemActivities:
         key = order.connection
         async with self.db.tenant(key.tenant_id) as tx:
             connection = await get_connection(tx, key.connection_id)
-            step = await begin_step(tx, order.run_id, order.step_key, self.clock())
+            attempt = activity.info().attempt
+            step = await begin_step(tx, order.run_id, order.step_key, self.clock(), attempt=attempt)
             if step.state not in OPEN_STEPS:
                 return None
             hash_key = await read_secret(tx, CONTENT_HASH)
-            profiles = await list_profiles(tx, key.connection_id)
+            # A bill names the profiles of every account, other sources those of their own.
+            site = step.item.site
+            account = "" if site.source is SourceKind.BILL else site.account_id
+            profiles = await list_profiles(tx, key.connection_id, account)
+            manifests = await current_manifests(tx, str(key.connection_id))
         if hash_key is None:
             raise never(Failure.INVALID_ITEM, "the tenant has no hashing key")
         saved = ItemCursor(step_key=order.step_key, position=step.cursor, tally=step.tally)
         cursor = ItemCursor.resume(activity.info().heartbeat_details, saved)
         bounds = TimeBounds.at(self.clock(), step.item.window_start - NEAR_PAST)
-        return ReadJob(connection, step.item, cursor.position, hash_key, bounds, profiles), cursor
+        job = ReadJob(connection, step.item, cursor.position, hash_key, bounds, profiles, manifests)
+        return job, cursor
 
     async def _load(self, order: ItemOrder, group: Sequence[Chunk], progress: _Progress) -> None:
         """Load some chunks; the cursor moves past each once it is committed."""
@@ -182,9 +198,8 @@ class ItemActivities:
             case MetricsChunk():
                 return await spend.load_metrics(tenant, origin, chunk.name, chunk.spend)
             case BillChunk():
-                return await self.loaders.bills.load_bill(
-                    tenant, origin, chunk.delivery, chunk.parts
-                )
+                bills = BillItems(self.db, self.loaders.bills)
+                return await bills.load(tenant, origin, chunk, self.clock())
             case ProfilesChunk():
                 async with self.db.tenant(tenant) as tx:
                     await save_profiles(tx, key.connection_id, chunk.profiles, self.clock())
@@ -208,7 +223,7 @@ class ItemActivities:
                 cursor=cursor.position,
             )
             await save_step(tx, saving, now)
-            await _tell_progress(tx, order, now)
+            await tell_run(tx, order.run_id, now)
             if finding is not None:
                 await record_findings(tx, key.connection_id, [finding], judged=(), now=now)
         progress.saved_at = now
@@ -224,7 +239,7 @@ class ItemActivities:
                 await advance_watermark(tx, key.connection_id, item.site.key, item.window_end, now)
                 healed, subject = HEALED_BY[item.site.source], subject_of(item.site)
                 await resolve_findings(tx, key.connection_id, healed, subject, now)
-                await _tell_progress(tx, order, now)
+                await tell_run(tx, order.run_id, now)
                 await _note_pull(tx, key, job, order, tally.model_dump())
                 if tally.rejected:
                     tx.emit(_quarantined(order, tally.rejected))
@@ -232,15 +247,9 @@ class ItemActivities:
 
     async def _as_it_ended(self, order: ItemOrder) -> ItemOutcome:
         async with self.db.tenant(order.connection.tenant_id) as tx:
-            step = await begin_step(tx, order.run_id, order.step_key, self.clock())
+            step = await get_step(tx, order.run_id, order.step_key)
         ended = {"done": 1, "failed": int(step.state is StepState.FAILED)}
         return ItemOutcome(step_key=order.step_key, tally=step.tally.model_copy(update=ended))
-
-
-async def _tell_progress(tx: TenantTx, order: ItemOrder, now: datetime) -> None:
-    run = await claim_progress(tx, order.run_id, now)
-    if run is not None:
-        tell_progress(tx, run)
 
 
 async def _note_pull(

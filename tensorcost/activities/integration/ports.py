@@ -5,21 +5,31 @@ activities call them in threads. Chunks come in order and each names the positio
 that committed work can be named.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import (
+    AsyncGenerator,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from tensorcost.activities.ingest.pipeline import SpendObject
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
+from tensorcost.domain.integration.contracts_rotation import Admission
 from tensorcost.domain.integration.contracts_steps import ProbeVerdict
+from tensorcost.domain.integration.places import KnownPlace, Place
 from tensorcost.domain.integration.plan import Site, WorkItem
 from tensorcost.domain.integration.progress_records import AccountCoverage, StoredProfile
 from tensorcost.domain.spend.bill import BillDelivery, ParsedBill
 from tensorcost.domain.spend.limits import TimeBounds
-from tensorcost.domain.spend.parsed import ParsedSpend
+from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.storage.spend.batches import ObjectRef, Origin
 
 Spend = Callable[[], Iterable[ParsedSpend]]
@@ -86,6 +96,22 @@ class ReadJob:
     hash_key: bytes
     bounds: TimeBounds
     profiles: Sequence[StoredProfile] = ()
+    manifests: Collection[tuple[str, str]] = ()
+    """(key, ETag) of bills that hold already: they need not be opened again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier looks found; what is quiet need not be looked at each time."""
+
+    accounts: Mapping[str, AccountCoverage] = field(default_factory=dict)
+    sites: Sequence[Site] = ()
+    places: Mapping[Place, KnownPlace] = field(default_factory=dict)
+    billed: frozenset[Place] = frozenset()
+    """Places that the newest bills name."""
+
+
+NOTHING_KNOWN: Final = Known()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +125,19 @@ class Discovery:
     missing: Sequence[str] = ()
     profiles: Sequence[StoredProfile] = ()
     """Resolved before anything is read: logs name profiles by opaque ids."""
+    places: Sequence[KnownPlace] = ()
+    """What was looked at this time."""
+    spared: frozenset[str] = frozenset()
+    """Accounts, and regions of accounts (``account/region``), that were not: their sites are
+    among ``sites`` as they were known, and their findings stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the provider says to a secret. ``detail`` says why it could not be told."""
+
+    admission: Admission
+    detail: str = ""
 
 
 class Connector(Protocol):
@@ -108,7 +147,13 @@ class Connector(Protocol):
         """One validation round. Denials are answers, not exceptions."""
         ...
 
-    def discover(self, connection: Connection) -> Discovery: ...
+    def admits(self, connection: Connection) -> Answer:
+        """Whether the provider lets us in with the connection's secret; raises nothing."""
+        ...
+
+    def discover(self, connection: Connection, known: Known) -> Discovery:
+        """Accounts and sources as they are now. What fails for the moment stays as ``known``."""
+        ...
 
     def read(self, job: ReadJob) -> Iterator[Chunk]:
         """Chunks after ``job.after``, in order. Closing the iterator frees what it holds."""
@@ -168,6 +213,10 @@ class BillLoader(Protocol):
 
     async def load_bill(
         self, tenant_id: TenantId, origin: Origin, delivery: BillDelivery, parts: Bills
+    ) -> IngestReport: ...
+
+    async def refuse(
+        self, tenant_id: TenantId, origin: Origin, rejects: list[Reject], rows_read: int
     ) -> IngestReport: ...
 
 

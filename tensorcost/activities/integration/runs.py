@@ -7,10 +7,19 @@ from typing import Final
 from temporalio import activity
 
 from tensorcost.activities.failures import gone_is_final
-from tensorcost.activities.integration.announce import ENDED, STARTED, announce, tell_progress
+from tensorcost.activities.heartbeat import beating
+from tensorcost.activities.integration.announce import ENDED, STARTED, announce, tell_run
+from tensorcost.activities.integration.backfills import (
+    backfills_of,
+    next_backfill,
+    sites_to_read,
+    ticket_of,
+)
+from tensorcost.activities.reconciliation.ask import Reconciling
 from tensorcost.domain.clock import Clock
+from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.identity.actors import system_actor
-from tensorcost.domain.integration.contracts import backfill_workflow_id
+from tensorcost.domain.integration.contracts import ConnectionKey
 from tensorcost.domain.integration.contracts_steps import (
     BackfillRequest,
     BackfillTicket,
@@ -22,31 +31,41 @@ from tensorcost.domain.integration.contracts_steps import (
     NextItems,
     Planned,
     PlanRequest,
+    RunEnded,
 )
 from tensorcost.domain.integration.plan import (
     Window,
     WorkItem,
-    backfill_window,
     plan_backfill,
     plan_sync,
 )
 from tensorcost.domain.integration.progress_records import NewRun, SyncRun
 from tensorcost.domain.integration.states import RunKind, RunState, StepState
 from tensorcost.storage import audit
-from tensorcost.storage.integration import get_connection, lock_connection, mark_synced
+from tensorcost.storage.integration import (
+    find_connection,
+    get_connection,
+    lock_connection,
+    mark_synced,
+)
+from tensorcost.storage.integration_backfills import (
+    assign_backfill,
+    mark_backfilled,
+    sites_of_backfill,
+)
 from tensorcost.storage.integration_sites import active_sites, watermarks
+from tensorcost.storage.reconciliation.due import read_periods_due
 from tensorcost.storage.session import Database, TenantTx
+from tensorcost.storage.spend.bill_periods import month_states
 from tensorcost.storage.sync_history import (
     find_run,
     finish_run,
     get_run,
-    list_runs,
     open_run,
     running_runs,
 )
 from tensorcost.storage.sync_steps import (
     StepSaving,
-    claim_progress,
     get_step,
     open_steps,
     plan_steps,
@@ -57,56 +76,43 @@ from tensorcost.storage.sync_steps import (
 ACTOR: Final = system_actor("ingest")
 TENANT_CAP: Final = 6
 """Work items of one tenant in flight, shared among its running runs."""
-SILENT_FOR: Final = timedelta(hours=6)
-"""A backfill that has not moved for so long lost its workflow: it does not block another."""
-MAX_BACKFILLS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class RunActivities:
-    """Planning and book-keeping of runs. Database only."""
+    """Planning and book-keeping of runs. Database only, and a word to the reconciliation."""
 
     db: Database
     clock: Clock
+    reconciling: Reconciling
     tenant_cap: int = TENANT_CAP
 
     @activity.defn(name="integration.open_backfill")
     async def open_backfill(self, request: BackfillRequest) -> BackfillTicket:
-        """A ticket for the next backfill, or number 0 while one runs or after one completed."""
+        """A ticket for the next backfill; number 0 while one runs or when every site is read."""
         key = request.connection
-        window = backfill_window(request.now, request.days)
         with gone_is_final():
             async with self.db.tenant(key.tenant_id) as tx:
                 await lock_connection(tx, key.connection_id)
-                runs = await list_runs(
-                    tx, key.connection_id, limit=MAX_BACKFILLS, kind=RunKind.BACKFILL
-                )
+                runs = await backfills_of(tx, key.connection_id)
                 mine = [run for run in runs if run.run_id == request.run_id]
                 if mine:
-                    return _ticket(mine[0])
-                if await self._is_served(tx, runs):
+                    return ticket_of(mine[0])
+                now = self.clock()
+                sites = await sites_to_read(tx, key, runs, request.after_sync, now)
+                if sites is None:
                     return BackfillTicket(number=0)
-                run = NewRun(
-                    tenant_id=key.tenant_id,
-                    run_id=request.run_id,
-                    connection_id=key.connection_id,
-                    kind=RunKind.BACKFILL,
-                    workflow_id=backfill_workflow_id(key.connection_id, len(runs) + 1),
-                    started_at=request.now,
-                    requested_by=request.requested_by,
-                    window_start=window.start,
-                    window_end=window.end,
-                )
-                await open_run(tx, run)
-                return _ticket(await get_run(tx, request.run_id))
+                await open_run(tx, next_backfill(request, runs))
+                await assign_backfill(tx, key.connection_id, request.run_id, sites, now)
+                return ticket_of(await get_run(tx, request.run_id))
 
     @activity.defn(name="integration.plan_backfill")
     async def plan_backfill(self, request: PlanRequest) -> Planned:
         """Store the backfill's work items; the same ones when repeated."""
         key = request.connection
         start = request.window_start or request.window_end - timedelta(days=1)
-        async with self.db.tenant(key.tenant_id) as tx:
-            sites = await active_sites(tx, key.connection_id)
+        async with beating(lambda: request.run_id), self.db.tenant(key.tenant_id) as tx:
+            sites = await sites_of_backfill(tx, key.connection_id, request.run_id)
             items = plan_backfill(sites, Window(start, request.window_end))
             return await self._plan(tx, request, items)
 
@@ -115,7 +121,7 @@ class RunActivities:
         """Open the sync's run and store its work items, from each site's watermark."""
         key = request.connection
         with gone_is_final():
-            async with self.db.tenant(key.tenant_id) as tx:
+            async with beating(lambda: request.run_id), self.db.tenant(key.tenant_id) as tx:
                 await get_connection(tx, key.connection_id)
                 run = NewRun(
                     tenant_id=key.tenant_id,
@@ -130,7 +136,8 @@ class RunActivities:
                 await open_run(tx, run)
                 sites = await active_sites(tx, key.connection_id)
                 known = await watermarks(tx, key.connection_id)
-                items = plan_sync(sites, known, request.window_end)
+                months = await month_states(tx, str(key.connection_id), self.clock())
+                items = plan_sync(sites, known, request.window_end, months)
                 return await self._plan(tx, request, items)
 
     @activity.defn(name="integration.next_items")
@@ -148,36 +155,65 @@ class RunActivities:
             step = await get_step(tx, failure.run_id, failure.step_key)
             detail = f"{failure.code}: {failure.error}" if failure.code else failure.error
             saving = StepSaving(
-                failure.run_id, failure.step_key, StepState.FAILED, step.tally, detail
+                failure.run_id,
+                failure.step_key,
+                StepState.FAILED,
+                step.tally,
+                detail,
+                error_code=failure.code,
+                error=failure.error,
             )
             changed = await save_step(tx, saving, now)
-            if (run := await claim_progress(tx, failure.run_id, now)) is not None:
-                tell_progress(tx, run)
+            await tell_run(tx, failure.run_id, now)
         return Done(changed=changed)
 
     @activity.defn(name="integration.finish_run")
-    async def finish_run(self, order: FinishRun) -> Done:
-        """Close a backfill or sync: run, connection, event and audit row stand together."""
+    async def finish_run(self, order: FinishRun) -> RunEnded:
+        """Close a backfill or sync: run, connection, event and audit row stand together.
+
+        What it read is then held against the bill; asked for again by a repeat.
+        """
         key, now = order.connection, self.clock()
         async with self.db.tenant(key.tenant_id) as tx:
             if order.state is not RunState.COMPLETED:
                 await skip_open_steps(tx, order.run_id, now)
-            if not await finish_run(tx, order.run_id, order.state, now, note=order.note):
-                return Done(changed=False)
+            changed = await finish_run(tx, order.run_id, order.state, now, note=order.note)
             run = await get_run(tx, order.run_id)
-            if order.state is RunState.COMPLETED:
-                await mark_synced(tx, key.connection_id, now)
-            event = ENDED[run.kind, run.state]
-            announce(tx, event, run)
-            await audit.record(
-                tx,
-                actor=ACTOR,
-                action=event.value,
-                resource_type="connection",
-                resource_id=str(key.connection_id),
-                detail={"run_id": str(order.run_id), "rows_accepted": run.tally.accepted},
+            if changed:
+                await self._tell_end(tx, run)
+            ended = RunEnded(changed=changed, owes_backfill=await self._owes(tx, key, run))
+            is_due = bool(await read_periods_due(tx))
+        if is_due:
+            await self.reconciling.ask(
+                ReconcileRequest(tenant_id=key.tenant_id, requested_by=ACTOR)
             )
-        return Done()
+        return ended
+
+    async def _tell_end(self, tx: TenantTx, run: SyncRun) -> None:
+        now = self.clock()
+        if run.kind is RunKind.BACKFILL:
+            await mark_backfilled(tx, run.connection_id, run.run_id, now)
+        if run.state is RunState.COMPLETED:
+            await mark_synced(tx, run.connection_id, now)
+        event = ENDED[run.kind, run.state]
+        announce(tx, event, run)
+        await audit.record(
+            tx,
+            actor=ACTOR,
+            action=event.value,
+            resource_type="connection",
+            resource_id=str(run.connection_id),
+            detail={"run_id": str(run.run_id), "rows_accepted": run.tally.accepted},
+        )
+
+    async def _owes(self, tx: TenantTx, key: ConnectionKey, run: SyncRun) -> bool:
+        """Whether the sync read what has a past that no backfill has read."""
+        if run.kind is not RunKind.SYNC or run.state is not RunState.COMPLETED:
+            return False
+        if await find_connection(tx, key.connection_id) is None:
+            return False
+        runs = await backfills_of(tx, key.connection_id)
+        return await sites_to_read(tx, key, runs, run.run_id, self.clock()) is not None
 
     async def _plan(self, tx: TenantTx, request: PlanRequest, items: list[WorkItem]) -> Planned:
         known = await get_run(tx, request.run_id)
@@ -187,27 +223,6 @@ class RunActivities:
             announce(tx, STARTED[run.kind], run)
         running = max(1, await running_runs(tx))
         return Planned(items=total, in_flight=max(1, self.tenant_cap // running))
-
-    async def _is_served(self, tx: TenantTx, runs: list[SyncRun]) -> bool:
-        """Whether a backfill completed or is still moving. One that stands still is closed."""
-        now = self.clock()
-        for run in runs:
-            if run.state is RunState.COMPLETED:
-                return True
-            if run.state is RunState.RUNNING:
-                if now - (run.progressed_at or run.started_at) < SILENT_FOR:
-                    return True
-                await finish_run(tx, run.run_id, RunState.FAILED, now, note="abandoned")
-        return False
-
-
-def _ticket(run: SyncRun) -> BackfillTicket:
-    return BackfillTicket(
-        number=int(run.workflow_id.rpartition("/")[2]),
-        workflow_id=run.workflow_id,
-        window_start=run.window_start,
-        window_end=run.window_end,
-    )
 
 
 def _ref(item: WorkItem) -> ItemRef:

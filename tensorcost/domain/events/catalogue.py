@@ -16,6 +16,9 @@ class EventType(StrEnum):
     COST_FORECAST_GENERATED = "cost.forecast_generated"
     COST_BUDGET_BREACH_PREDICTED = "cost.budget_breach_predicted"
     COST_PRICES_CHANGED = "cost.prices_changed"
+    COST_RESTATED = "cost.restated"
+    COST_RERATING_PREVIEWED = "cost.rerating_previewed"
+    COST_RERATING_ENDED = "cost.rerating_ended"
     ALERT_CREATED = "alert.created"
     ALERT_RESOLVED = "alert.resolved"
     ALERT_ESCALATED = "alert.escalated"
@@ -64,6 +67,11 @@ class EventType(StrEnum):
     CONNECTION_VALIDATED = "connection.validated"
     CONNECTION_FAILED = "connection.failed"
     CONNECTION_CANCELLED = "connection.cancelled"
+    CONNECTION_ACCOUNT_CHANGED = "connection.account_changed"
+    CONNECTION_SECRET_ROTATION_STARTED = "connection.secret_rotation_started"  # noqa: S105
+    CONNECTION_SECRET_ROTATED = "connection.secret_rotated"  # noqa: S105
+    CONNECTION_SECRET_ROTATION_ENDED = "connection.secret_rotation_ended"  # noqa: S105
+    CONNECTION_SECRET_ROLLED_BACK = "connection.secret_rolled_back"  # noqa: S105
     BACKFILL_STARTED = "backfill.started"
     BACKFILL_PROGRESSED = "backfill.progressed"
     BACKFILL_COMPLETED = "backfill.completed"
@@ -73,6 +81,7 @@ class EventType(StrEnum):
     SYNC_FAILED = "sync.failed"
     SYNC_QUARANTINED = "sync.quarantined"
     RECONCILIATION_COMPLETED = "reconciliation.completed"
+    RECONCILIATION_FAILED = "reconciliation.failed"
 
 
 ALIASES: Final[dict[str, EventType]] = {

@@ -4,7 +4,7 @@ Sub-applications (GraphQL, OTLP) sit behind the same gateway and read it from th
 without importing the gateway.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,12 @@ from tensorcost.domain.errors import DomainError, Unauthenticated
 from tensorcost.domain.identity.principal import Principal
 
 _KEY: Final = "tensorcost.caller"
+Charge = Callable[[Principal, int], Awaitable[None]]
+"""Takes so many requests off the quota of a principal's tenant, or raises RateLimited."""
+
+
+async def _uncounted(_principal: Principal, _requests: int) -> None:
+    """Without a gateway around it nothing is counted."""
 
 
 @dataclass(slots=True)
@@ -25,6 +31,9 @@ class Caller:
     trace_id: str
     principal: Principal | None = None
     refusal: DomainError | None = None
+    charge: Charge = _uncounted
+    """For what the gateway cannot weigh: it has counted an HTTP request as one, and a websocket
+    not at all."""
 
     def required(self) -> Principal:
         """The principal; raises the credential's refusal, or Unauthenticated without one."""

@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from tensorcost.domain.ids import ConnectionId, TenantId
-from tensorcost.domain.integration.contracts_connection import ConnectionChanges
+from tensorcost.domain.integration.contracts_connection import Connection, ConnectionChanges
 from tensorcost.domain.integration.states import OnboardingPhase, RunState
 
 CONTEXT: Final = "integration"
@@ -20,12 +20,16 @@ VALIDATE_UPDATE: Final = "validate"
 RETRY_UPDATE: Final = "retry"
 CANCEL_UPDATE: Final = "cancel"
 STATUS_QUERY: Final = "status"
+LONGEST_PAUSE: Final = timedelta(seconds=30)
+"""How long after an outage work may still stand idle. A tenant's few items in flight, each tried
+so often, are no burden for what has just come back."""
 
 
 class WorkflowName(StrEnum):
     CONNECTION_ONBOARDING = "ConnectionOnboarding"
     BACKFILL = "Backfill"
     SYNC = "Sync"
+    SECRET_ROTATION = "SecretRotation"  # noqa: S105
 
 
 class Failure(StrEnum):
@@ -39,6 +43,9 @@ class Failure(StrEnum):
     DRAINING = "WorkerDraining"
     NOT_NOW = "NotAllowedNow"
     CLOSED = "AlreadyClosed"
+    NO_BILL = "NoBill"
+    IDENTITY_BROKEN = "IdentityBroken"
+    SELF_APPROVAL = "SelfApproval"
 
 
 class Contract(BaseModel):
@@ -51,6 +58,14 @@ class ConnectionKey(Contract):
     tenant_id: TenantId
     connection_id: ConnectionId
     provider: str
+
+    @classmethod
+    def of(cls, connection: Connection) -> "ConnectionKey":
+        return cls(
+            tenant_id=connection.tenant_id,
+            connection_id=connection.connection_id,
+            provider=connection.provider,
+        )
 
 
 class OnboardingInput(Contract):
@@ -153,10 +168,22 @@ class BackfillOutcome(Contract):
 
 
 class SyncInput(Contract):
-    """One scheduled run; its window is computed from the scheduled start time."""
+    """One scheduled run; its window is computed from the scheduled start time.
+
+    What follows ``per_run`` travels across continue-as-new.
+    """
 
     connection: ConnectionKey
     in_flight: int = 4
+    per_run: int = 2_000
+    """A sync's items are one a site: more than this many go on in a new run."""
+    run_id: UUID | None = None
+    window_end: datetime | None = None
+    planned: int | None = None
+    """Number of work items once planned; None before."""
+    after: int = 0
+    """Position of the last work item handed out."""
+    tally: Tally = Tally()
 
 
 class SyncOutcome(Contract):

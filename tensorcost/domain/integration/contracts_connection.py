@@ -79,7 +79,11 @@ class ConnectionChanges(BaseModel):
 
 
 class Connection(BaseModel):
-    """A connection as stored. ``role_arn`` is empty until the stack's output is pasted back."""
+    """A connection as stored. ``role_arn`` is empty until the stack's output is pasted back.
+
+    ``external_id`` is the one in use. While it is rotated there is another one beside it: the
+    ``next_external_id`` before the new one is taken into use, the ``previous_external_id`` after.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -97,6 +101,23 @@ class Connection(BaseModel):
     updated_at: datetime
     last_validated_at: datetime | None = None
     last_synced_at: datetime | None = None
+    next_external_id: str = ""
+    previous_external_id: str = ""
+
+    @property
+    def other_external_id(self) -> str:
+        """The second id of a rotation under way, else nothing."""
+        return self.next_external_id or self.previous_external_id
+
+    def only_with(self, external_id: str) -> "Connection":
+        """The connection as if it knew this ExternalId and no other."""
+        return self.model_copy(
+            update={
+                "external_id": external_id,
+                "next_external_id": "",
+                "previous_external_id": "",
+            }
+        )
 
     @model_validator(mode="after")
     def _account_is_given(self) -> Self:

@@ -1,6 +1,6 @@
 """What workflows hand to activities and get back: small models, bulk data by reference."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -71,8 +71,15 @@ class FinishValidation(Contract):
 
 
 class DiscoveryRequest(Contract):
+    """Look for accounts and sources.
+
+    With ``unless_within`` nothing is done where somebody looked so recently, and places that
+    were quiet a short while ago are left out; without it everything is looked at.
+    """
+
     connection: ConnectionKey
     run_id: UUID
+    unless_within: timedelta | None = None
 
 
 class Discovered(Contract):
@@ -83,20 +90,28 @@ class Discovered(Contract):
     sites: int
     missing: tuple[str, ...] = ()
     """Sources that are not connected, by title."""
+    looked: bool = True
+    """False: somebody looked a short while ago, and the counts are zero."""
 
 
 class BackfillRequest(Contract):
-    """Ask for a backfill of ``days``; ``run_id`` makes a retry meet its own answer."""
+    """Ask for a backfill of ``days``; ``run_id`` makes a retry meet its own answer.
+
+    It reads the sites that no backfill has read whole. With ``after_sync`` only those of them
+    that this sync could read.
+    """
 
     connection: ConnectionKey
     run_id: UUID
-    days: int
+    days: int | None = None
+    """None: as many as the backfill before."""
     requested_by: str
     now: datetime
+    after_sync: UUID | None = None
 
 
 class BackfillTicket(Contract):
-    """``number`` 0 means that none is needed: one is running, or one has completed."""
+    """``number`` 0 means that none is needed: one is running, or every site has been read."""
 
     number: int
     workflow_id: str = ""
@@ -182,6 +197,12 @@ class Done(Contract):
     """The answer of an activity that has nothing to say."""
 
     changed: bool = True
+
+
+class RunEnded(Done):
+    """``owes_backfill``: the run read sites of which no backfill has read the past."""
+
+    owes_backfill: bool = False
 
 
 UNEXPLAINED: Final = "UNEXPLAINED"

@@ -1,5 +1,7 @@
 """Organisations: who may list them, and which members let us in."""
 
+from datetime import datetime
+
 from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
 from tensorcost.domain.integration.diagnosis_codes import (
     REFUSED,
@@ -45,6 +47,45 @@ def judge_member_role(failure: CallFailure, about: ProbedConnection) -> Judgemen
     if failure.kind not in (*REFUSED, ErrorKind.NOT_FOUND):
         return None
     return Judgement(_member_missing(failure, about))
+
+
+def role_was_lost(found: NewFinding, read_until: datetime) -> NewFinding:
+    """The finding of a member that could be entered before: its role was there."""
+    role = found.evidence.get("role", "the role")
+    causes = ranked(
+        RankedCause(
+            code="ROLE_REMOVED",
+            title=f"{role} was deleted there, or no longer trusts the management account",
+            remedy=f"Deploy {role} to the account again. What was missed meanwhile is read then.",
+            likelihood=0.8,
+        ),
+        RankedCause(
+            code="POLICY_DENIES",
+            title="A policy of the organisation is in the way since then",
+            remedy="Ask who administers the organisation what was changed.",
+            likelihood=0.2,
+        ),
+    )
+    return found.model_copy(
+        update={
+            "title": f"Account {found.subject} can no longer be entered: nothing new of it is read",
+            "remedy": causes[0].remedy,
+            "causes": causes,
+            "evidence": found.evidence | {"read_until": read_until.isoformat()},
+        }
+    )
+
+
+def named_otherwise(found: NewFinding) -> NewFinding:
+    """The finding where not one member lets us in: then it is the name that is wrong."""
+    weights = {"OTHER_ROLE_NAME": 0.75, "ROLE_MISSING": 0.15, "ROLE_DOES_NOT_TRUST": 0.1}
+    causes = ranked(
+        *(
+            cause.model_copy(update={"likelihood": weights.get(cause.code, cause.likelihood)})
+            for cause in found.causes
+        )
+    )
+    return found.model_copy(update={"causes": causes, "remedy": causes[0].remedy})
 
 
 def _narrow_policy(failure: CallFailure) -> NewFinding:

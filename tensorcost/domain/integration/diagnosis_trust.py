@@ -15,7 +15,7 @@ from tensorcost.domain.integration.diagnosis_codes import (
     finding,
     ranked,
 )
-from tensorcost.domain.integration.onboarding import ROLE_PREFIX, parse_role_arn
+from tensorcost.domain.integration.onboarding import external_id_in_role, parse_role_arn
 from tensorcost.domain.integration.probe_facts import (
     UNSET_BACKEND,
     CallFailure,
@@ -152,10 +152,8 @@ def _our_own(about: ProbedConnection, caller_account: str) -> tuple[RankedCause,
 
 def _names_another_id(about: ProbedConnection) -> bool:
     """The published stack names its role after the ExternalId that it was given."""
-    role = parse_role_arn(about.role_arn)
-    if role is None or not about.external_id or not role.name.startswith(ROLE_PREFIX):
-        return False
-    return role.name.removeprefix(ROLE_PREFIX) != about.external_id
+    named_after = external_id_in_role(about.role_arn)
+    return bool(named_after and about.external_id) and named_after != about.external_id
 
 
 def _shows_no_account(about: ProbedConnection) -> bool:

@@ -49,6 +49,14 @@ def parse_role_arn(arn: str) -> RoleParts | None:
     return RoleParts(found[1], found[2], found[3]) if found else None
 
 
+def external_id_in_role(arn: str) -> str:
+    """The ExternalId that the published stack named the role after; empty for another role."""
+    parts = parse_role_arn(arn)
+    if parts is None or not parts.name.startswith(ROLE_PREFIX):
+        return ""
+    return parts.name.removeprefix(ROLE_PREFIX)
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One of the patterns that most multi-account customers fall into."""

@@ -6,9 +6,10 @@ over a range of days, small enough to finish, retry and report on its own.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.integration.states import SourceKind
 
 TARGET_ITEMS: Final = 2_000
@@ -26,6 +27,9 @@ OVERLAP: Final[Mapping[SourceKind, timedelta]] = {
 
 FIRST_SYNC: Final = timedelta(days=1)
 """What a sync reads of a site that has no watermark yet."""
+
+RESTATED_FOR: Final = timedelta(days=366)
+"""How long after its beginning a month is looked at while its invoice has not settled."""
 
 _RANK: Final[Mapping[SourceKind, int]] = {
     SourceKind.PROFILES: 0,
@@ -102,17 +106,34 @@ def plan_backfill(sites: Sequence[Site], window: Window) -> list[WorkItem]:
     return _numbered(pieces)
 
 
+def bills_since(months: Mapping[date, PeriodState], scheduled_at: datetime) -> datetime:
+    """Where a sync begins to look for bills: at the first month that is not final yet.
+
+    And at the last final one, whose restatement would be news; never later than the month
+    before, and never longer ago than a year, after which no bill is restated.
+    """
+    latest = _month_start(_month_start(scheduled_at) - timedelta(days=1))
+    final = [month for month, state in months.items() if state is PeriodState.FINAL]
+    watched = [month for month, state in months.items() if state is not PeriodState.FINAL]
+    watched += [max(final)] if final else []
+    starts = [datetime.combine(month, time(), UTC) for month in watched]
+    return min([latest, *(start for start in starts if start >= scheduled_at - RESTATED_FOR)])
+
+
 def plan_sync(
-    sites: Sequence[Site], watermarks: Mapping[str, datetime], scheduled_at: datetime
+    sites: Sequence[Site],
+    watermarks: Mapping[str, datetime],
+    scheduled_at: datetime,
+    months: Mapping[date, PeriodState] | None = None,
 ) -> list[WorkItem]:
     """Items of one scheduled sync: from each site's watermark less its overlap.
 
-    The bill's item spans the current and the previous month: both are still restated.
+    The bill's item spans the months that may still be restated; ``months`` are the known ones.
     """
     pieces = []
     for site in sites:
         if site.source is SourceKind.BILL:
-            start = _month_start(_month_start(scheduled_at) - timedelta(days=1))
+            start = bills_since(months or {}, scheduled_at)
         else:
             known = watermarks.get(site.key, scheduled_at - FIRST_SYNC)
             start = min(known, scheduled_at) - OVERLAP.get(site.source, timedelta())

@@ -13,6 +13,8 @@ UNLOGGED_REGION: Final = "REGION_NOT_LOGGED"
 NO_TRAFFIC: Final = "NO_TRAFFIC"
 UNEXPLAINED_ZERO: Final = "ZERO_UNEXPLAINED"
 JUDGED: Final = (SILENT_LOGS, UNLOGGED_REGION, NO_TRAFFIC, UNEXPLAINED_ZERO)
+NAMED_PLACES: Final = 30
+"""Quiet places that are named; of the others their number is told."""
 
 Place = tuple[str, str]
 """Account and region."""
@@ -29,13 +31,13 @@ class Counted:
 def judge_silence(
     sites: Sequence[Site], counted: Mapping[Place, Counted], window: str
 ) -> list[NewFinding]:
-    """A finding for every place whose zero is not the whole truth, or is the truth.
+    """A finding for every place whose zero is not the whole truth, and one for all the quiet ones.
 
     ``window`` is how the span is told to people.
     """
     logs = _places(site for site in sites if site.source in LOG_SOURCES)
     metrics = _places(site for site in sites if site.source is SourceKind.METRICS)
-    findings = []
+    findings, quiet = [], []
     for place in sorted(logs | metrics):
         seen = counted.get(place, Counted(0, 0))
         if seen.logged:
@@ -44,10 +46,10 @@ def judge_silence(
             judge = _silent_logs if place in logs else _not_logged
             findings.append(judge(place, seen.invocations, window))
         elif place in metrics:
-            findings.append(_no_traffic(place, window))
+            quiet.append(place)
         else:
             findings.append(_unexplained(place, window))
-    return findings
+    return [*findings, *_no_traffic(quiet, window)]
 
 
 def _places(sites: Iterable[Site]) -> set[Place]:
@@ -101,16 +103,23 @@ def _not_logged(place: Place, invocations: int, window: str) -> NewFinding:
     )
 
 
-def _no_traffic(place: Place, window: str) -> NewFinding:
-    account, region = place
-    return NewFinding(
-        code=NO_TRAFFIC,
-        severity=Severity.INFO,
-        subject=f"{account}/{region}",
-        title=f"No Bedrock calls in {region} in this window",
-        remedy="Nothing is wrong. A single InvokeModel or Converse call proves the way.",
-        evidence=_evidence(place, 0, window),
-    )
+def _no_traffic(places: Sequence[Place], window: str) -> list[NewFinding]:
+    """One finding for the whole connection: a quiet place is no news, however many there are."""
+    if not places:
+        return []
+    named = [f"{account}/{region}" for account, region in places[:NAMED_PLACES]]
+    if len(places) > NAMED_PLACES:
+        named.append(f"and {len(places) - NAMED_PLACES} more")
+    where = places[0][1] if len(places) == 1 else f"{len(places)} places"
+    return [
+        NewFinding(
+            code=NO_TRAFFIC,
+            severity=Severity.INFO,
+            title=f"No Bedrock calls in {where} in this window",
+            remedy="Nothing is wrong. A single InvokeModel or Converse call proves the way.",
+            evidence={"invocations": "0", "places": ", ".join(named), "window": window},
+        )
+    ]
 
 
 def _unexplained(place: Place, window: str) -> NewFinding:

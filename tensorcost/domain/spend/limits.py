@@ -37,6 +37,8 @@ class RejectReason:
     BAD_AMOUNT = "bad_amount"
     ID_CONFLICT = "id_conflict"
     LINE_TOO_LONG = "line_too_long"
+    BAD_MANIFEST = "bad_manifest"
+    BROKEN_DELIVERY = "broken_delivery"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from tensorcost.services.audit import ChainReport
 
 strawberry.enum(Tampering, name="Tampering")
 
+AUDIT_ENTRY = "AuditEntry"
+
 
 @strawberry.type
 class AuditEntry(Node):
@@ -26,7 +28,7 @@ class AuditEntry(Node):
     @classmethod
     def from_domain(cls, found: Entry) -> "AuditEntry":
         return cls(
-            id=global_id("AuditEntry", found.entry_id),
+            id=global_id(AUDIT_ENTRY, found.entry_id),
             at=found.at,
             actor=found.actor,
             action=found.action,

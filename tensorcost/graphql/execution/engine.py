@@ -50,7 +50,7 @@ class Engine:
                     extensions={"code": TOO_COSTLY, "cost": self._cost(cost)},
                 )
             ]
-        return Admitted(prepared, operation, name, variables, cost)
+        return Admitted(prepared, operation, name, variables, cost, self._requests(cost))
 
     async def run(self, admitted: "Admitted", context: GraphqlContext) -> ExecutionResult:
         """Execute a query or a mutation."""
@@ -74,8 +74,11 @@ class Engine:
         if result.errors:
             body["errors"] = [format_error(error, trace_id) for error in result.errors]
         if cost is not None:
-            body["extensions"] = {"cost": self._cost(cost)}
+            body["extensions"] = {"cost": {**self._cost(cost), "requests": self._requests(cost)}}
         return orjson.dumps(body, option=orjson.OPT_UTC_Z)
+
+    def _requests(self, cost: int) -> int:
+        return max(1, -(-cost // self._settings.cost_of_a_request))
 
     def _cost(self, cost: int) -> dict[str, int]:
         return {"requested": cost, "limit": self._settings.max_cost}
@@ -99,7 +102,7 @@ class Engine:
 class Admitted:
     """An operation that may run."""
 
-    __slots__ = ("cost", "name", "operation", "prepared", "variables")
+    __slots__ = ("cost", "name", "operation", "prepared", "requests", "variables")
 
     def __init__(
         self,
@@ -108,9 +111,12 @@ class Admitted:
         name: str | None,
         variables: dict[str, Any],
         cost: int,
+        requests: int,
     ) -> None:
         self.prepared = prepared
         self.operation = operation
         self.name = name
         self.variables = variables
         self.cost = cost
+        self.requests = requests
+        """What the operation takes of the tenant's quota of requests."""

@@ -8,12 +8,13 @@ from typing import Any
 from graphql import GraphQLError, OperationType
 from starlette.types import Receive, Scope, Send
 
-from tensorcost.domain.errors import DomainError, Unavailable, ValidationFailed
-from tensorcost.domain.identity.caller import caller_of
+from tensorcost.domain.errors import DomainError, RateLimited, Unavailable, ValidationFailed
+from tensorcost.domain.identity.caller import Caller, caller_of
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.graphql.context import GraphqlContext
 from tensorcost.graphql.deps import GraphqlDeps
 from tensorcost.graphql.execution.engine import Engine
+from tensorcost.graphql.execution.errors import located
 from tensorcost.graphql.http import Request, request_of
 from tensorcost.graphql.ws.groups import Groups, Member, Seat
 from tensorcost.graphql.ws.outbox import Outbox
@@ -44,12 +45,12 @@ class Connection:
         self._tenant: str | None = None
         self._initialised = False
         self._acknowledged = asyncio.Event()
-        self._trace_id = secrets.token_hex(16)
+        self._caller = Caller(secrets.token_hex(16))
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Accept the socket, or refuse it, and speak the protocol."""
-        with suppress(KeyError):  # behind the gateway the connection has a trace id already
-            self._trace_id = caller_of(scope).trace_id
+        with suppress(KeyError):  # behind the gateway the connection has one already
+            self._caller = caller_of(scope)
         await receive()
         if not may_open(scope, self._deps.settings.allowed_origins):
             await send({"type": "websocket.close", "code": Close.FOREIGN_ORIGIN})
@@ -126,7 +127,7 @@ class Connection:
 
     async def _handle(self, kind: str, message: dict[str, Any]) -> None:
         if kind == "subscribe":
-            self._subscribe(message)
+            await self._subscribe(message)
         elif kind == "complete":
             seat = self._seats.pop(operation_id(message), None)
             if seat is not None:
@@ -153,7 +154,7 @@ class Connection:
         self._acknowledged.set()
         self._outbox.control({"type": "connection_ack"})
 
-    def _subscribe(self, message: dict[str, Any]) -> None:
+    async def _subscribe(self, message: dict[str, Any]) -> None:
         if self._principal is None:
             raise SocketClosed(Close.SUBSCRIBED_BEFORE_ACK, "unauthorized")
         name = operation_id(message)
@@ -165,13 +166,15 @@ class Connection:
         except ValidationFailed as error:
             raise SocketClosed(Close.BAD_MESSAGE, error.message) from error
         limit = self._deps.settings.max_frames
-        member = Member(name, self._outbox.lane(limit), self._trace_id)
-        errors = self._start(request, member, self._principal)
+        member = Member(name, self._outbox.lane(limit), self._caller.trace_id)
+        errors = await self._start(request, member, self._principal)
         if errors:
             member.fail(errors)
 
-    def _start(self, request: Request, member: Member, principal: Principal) -> list[GraphQLError]:
-        """Join the stream asked for, or say why not."""
+    async def _start(
+        self, request: Request, member: Member, principal: Principal
+    ) -> list[GraphQLError]:
+        """Join the stream asked for, or say why not. Each start counts as a request."""
         if len(self._seats) >= self._deps.settings.max_streams:
             return [GraphQLError(f"at most {self._deps.settings.max_streams} streams a socket")]
         admitted = self._engine.admit(request.query, request.operation_name, request.variables)
@@ -179,7 +182,13 @@ class Connection:
             return admitted
         if admitted.operation.operation is not OperationType.SUBSCRIPTION:
             return [GraphQLError(_ONLY_STREAMS)]
-        context = GraphqlContext(principal, self._deps.services, self._trace_id, is_stream=True)
+        try:
+            await self._caller.charge(principal, admitted.requests)
+        except RateLimited as error:
+            return [located(error)]
+        context = GraphqlContext(
+            principal, self._deps.services, self._caller.trace_id, is_stream=True
+        )
         self._seats[member.operation_id] = self._groups.join(member, request, admitted, context)
         return []
 

@@ -17,8 +17,13 @@ MAX_MESSAGE: Final = 1_000
 _MASK: Final = "************"
 _ACCOUNT: Final = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
 
-EXPIRED_CODES: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
-"""The session ended early: assume the role again."""
+ENDED_CODES: Final = frozenset(
+    {
+        "ExpiredToken", "ExpiredTokenException", "RequestExpired", "InvalidClientTokenId",
+        "InvalidToken", "InvalidAccessKeyId", "UnrecognizedClientException",
+    }
+)  # fmt: skip
+"""The session ended early, or its role was deleted: assume the role again."""
 _CREDENTIALS: Final = frozenset(
     {
         "InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch",

@@ -1,8 +1,11 @@
-"""How fast one tenant may call its providers. Waiting happens in the caller's thread."""
+"""How fast providers may be called: by one tenant, and as far as they bear it themselves.
+
+Waiting happens in the caller's thread.
+"""
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 
@@ -57,3 +60,21 @@ class TokenBucket:
             if len(self._full_at) > 10_000:
                 self._full_at = {k: at for k, at in self._full_at.items() if at > now}
             return full_at - now - self._burst / self._rate
+
+
+class ServiceLimits:
+    """What a provider bears: calls a second for each key, by the service that the key begins with.
+
+    Keys look like ``service/account/region``; services without a rate are not bounded here.
+    """
+
+    def __init__(self, rates: Mapping[str, float]) -> None:
+        self._buckets = {
+            service: TokenBucket(rate, burst=max(1, int(2 * rate)))
+            for service, rate in rates.items()
+        }
+
+    def acquire(self, key: str) -> None:
+        bucket = self._buckets.get(key.partition("/")[0])
+        if bucket is not None:
+            bucket.acquire(key)

@@ -1,46 +1,48 @@
-"""The one factory of AWS clients: endpoints from settings, sessions cached, every hop bounded.
+"""The one way to AWS: endpoints from settings, sessions cached, every hop bounded.
 
 Blocking and safe for threads. Nothing in the environment or in tenant data can redirect a
 client: endpoints come from ``AwsSettings`` alone.
 """
 
-import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any, Final
 
-import botocore.loaders
-import botocore.session
-from botocore.config import Config
+import structlog
 
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.integration.probe_facts import CallFailure, ErrorKind
-from tensorcost.providers.aws.errors import AWS_ERRORS, EXPIRED_CODES, ProviderError, classify
+from tensorcost.providers.aws.clients import AwsClients, Caller, Client, Credentials
+from tensorcost.providers.aws.errors import AWS_ERRORS, ENDED_CODES, ProviderError, classify
 from tensorcost.providers.aws.limiter import Limiter, NoLimit
 from tensorcost.providers.aws.read_only import READ_ONLY_POLICY
 from tensorcost.providers.aws.settings import AwsSettings
 
+log = structlog.get_logger(__name__)
 REFRESH_BEFORE: Final = timedelta(minutes=5)
 CHAIN_LIMIT_SECONDS: Final = 3600
 """AWS's cap on a session that a role's session takes."""
-_MAX_CLIENTS: Final = 512
-_MAX_SESSIONS: Final = 2_000
-
-Client = Any
-"""boto3 has no types of its own: answers are checked where they are read."""
+_MAX_SESSIONS: Final = 10_000
+"""A kilobyte each: the accounts of many organisations."""
+OWN: Final = "preview"
+"""Names sessions that belong to no tenant yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleAccess:
-    """Which role to assume, for whom. ``allowed_accounts`` bounds every hop from it."""
+    """Which role to assume, for whom. ``allowed_accounts`` bounds every hop from it.
+
+    ``other_external_id`` is tried where the first is refused: while an ExternalId is rotated,
+    the role may trust either.
+    """
 
     tenant: str
     role_arn: str
     external_id: str
     allowed_accounts: frozenset[str]
+    other_external_id: str = ""
 
     @property
     def account_id(self) -> str:
@@ -54,40 +56,44 @@ class _Step:
     tenant: str
     role_arn: str
     external_id: str | None = None
+    other_external_id: str | None = None
     policy: str | None = None
     via: "_Step | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Credentials:
-    access_key: str | None
-    secret_key: str | None
-    token: str | None
-    expires: datetime | None = None
-
-
 class AwsSessions:
-    """Assumes roles and makes clients; keeps both until shortly before they expire."""
+    """Assumes roles and keeps their sessions until shortly before they expire.
 
-    def __init__(self, settings: AwsSettings, clock: Clock, limiter: Limiter | None = None) -> None:
+    One at a time for each role: whoever else needs it meanwhile waits for the same session.
+    """
+
+    def __init__(
+        self,
+        settings: AwsSettings,
+        clock: Clock,
+        limiter: Limiter | None = None,
+        upstream: Limiter | None = None,
+    ) -> None:
         self.settings = settings
         self._clock = clock
-        self._limiter = limiter or NoLimit()
-        self._botocore = botocore.session.Session()
-        self._botocore.register_component("data_loader", _models())
+        self._clients = AwsClients(settings, limiter or NoLimit(), upstream or NoLimit())
         self._making = threading.Lock()
-        self._sessions: OrderedDict[_Step, _Credentials] = OrderedDict()
+        self._sessions: OrderedDict[_Step, Credentials] = OrderedDict()
         self._locks: dict[_Step, threading.Lock] = {}
-        self._clients: OrderedDict[tuple[object, ...], Client] = OrderedDict()
 
     def backend_client(self, service: str, region: str = "") -> Client:
         """A client with the backend's own credentials."""
-        return self.client_for(service, region or self.settings.region, None, "backend")
+        return self._clients.backend_client(service, region)
 
     def role(self, access: RoleAccess) -> "AccountSession":
         """A session of the connection's role. The role is assumed at the first client."""
         _require_allowed(access.account_id, access.allowed_accounts)
-        step = _Step(access.tenant, access.role_arn, external_id=access.external_id)
+        step = _Step(
+            access.tenant,
+            access.role_arn,
+            external_id=access.external_id,
+            other_external_id=access.other_external_id or None,
+        )
         return AccountSession(self, access, step, access.account_id)
 
     def assume_without_external_id(self, access: RoleAccess) -> None:
@@ -99,22 +105,37 @@ class AwsSessions:
 
     def backend_account(self) -> str:
         """The account that the backend's credentials belong to. Raises ProviderError."""
+        return account_of_role(self.backend_arn())
+
+    def backend_arn(self) -> str:
+        """Who the backend's credentials are. Raises ProviderError."""
         try:
             answer = self.backend_client("sts").get_caller_identity()
         except AWS_ERRORS as error:
             raise classify(
                 error, service="sts", operation="GetCallerIdentity", region=self.settings.region
             ) from error
-        return str(answer["Account"])
+        return str(answer["Arn"])
+
+    def own(self, arn: str, allowed_accounts: frozenset[str] = frozenset()) -> "AccountSession":
+        """Calls with the credentials that stand on this machine, which are those of ``arn``."""
+        access = RoleAccess(OWN, arn, "", allowed_accounts)
+        return AccountSession(self, access, None, access.account_id)
 
     def forget(self, step: _Step | None) -> None:
-        """Drop the sessions that a step leads to; the next client assumes them anew."""
+        """Drop the sessions that a step leads to; the next call assumes them anew."""
         with self._making:
             while step is not None:
                 self._sessions.pop(step, None)
                 step = step.via
 
-    def credentials_for(self, step: _Step, access: RoleAccess) -> _Credentials:
+    def drop(self, step: _Step, stale: Credentials) -> None:
+        """Drop a session that AWS no longer takes, unless somebody has renewed it meanwhile."""
+        with self._making:
+            if self._sessions.get(step) is stale:
+                del self._sessions[step]
+
+    def credentials_for(self, step: _Step, access: RoleAccess) -> Credentials:
         with self._making:
             lock = self._locks.setdefault(step, threading.Lock())
         with lock:
@@ -130,124 +151,115 @@ class AwsSessions:
                     self._locks.pop(dropped, None)
             return fresh
 
-    def _is_fresh(self, known: _Credentials) -> bool:
-        return known.expires is not None and known.expires - self._clock() > REFRESH_BEFORE
+    def call(
+        self, caller: Caller, service: str, operation: str, region: str, given: dict[str, Any]
+    ) -> Any:
+        """The answer of a call in somebody's name. Raises ``AWS_ERRORS``."""
+        return self._clients.call(caller, service, operation, region, given)
 
-    def _assume(self, step: _Step, access: RoleAccess) -> _Credentials:
+    def _is_fresh(self, known: Credentials) -> bool:
+        return known.expires - self._clock() > REFRESH_BEFORE
+
+    def _assume(self, step: _Step, access: RoleAccess) -> Credentials:
+        """A new session, from one before it that AWS still takes. Raises ProviderError."""
+        _require_allowed(account_of_role(step.role_arn), access.allowed_accounts)
+        via = self.credentials_for(step.via, access) if step.via else None
+        try:
+            return self._assume_from(via, step, access)
+        except ProviderError as error:
+            if step.via is None or via is None or error.failure.code not in ENDED_CODES:
+                raise
+            self.drop(step.via, via)
+        return self._assume_from(self.credentials_for(step.via, access), step, access)
+
+    def _assume_from(self, via: Credentials | None, step: _Step, access: RoleAccess) -> Credentials:
         account = account_of_role(step.role_arn)
-        _require_allowed(account, access.allowed_accounts)
+        seconds = min(self.settings.session_seconds, CHAIN_LIMIT_SECONDS)
         given: dict[str, Any] = {
             "RoleArn": step.role_arn,
             "RoleSessionName": f"tensorcost-{access.tenant}"[:64],
-            "DurationSeconds": min(self.settings.session_seconds, CHAIN_LIMIT_SECONDS),
+            "DurationSeconds": seconds,
         }
         if step.external_id:
             given["ExternalId"] = step.external_id
         if step.policy:
             given["Policy"] = step.policy
-        via = self.credentials_for(step.via, access) if step.via else None
-        client = self.client_for("sts", self.settings.region, via, access.tenant)
+        region = self.settings.region
+        caller = Caller(access.tenant, access.account_id if via else "", via)
+        # Counted from here on, so that it does not matter whose clock is right.
+        expires = self._clock() + timedelta(seconds=seconds)
         try:
-            answer = client.assume_role(**given)["Credentials"]
+            answer = self.call(caller, "sts", "assume_role", region, given)["Credentials"]
         except AWS_ERRORS as error:
-            raise classify(
+            failed = classify(
                 error,
                 service="sts",
                 operation="AssumeRole",
                 account=account,
-                region=self.settings.region,
+                region=region,
                 known_accounts={self.settings.backend_account_id, access.account_id},
-            ) from error
-        return _Credentials(
+            )
+            if step.other_external_id and failed.kind is ErrorKind.DENIED:
+                return self._assume_with_the_other(step, access)
+            raise failed from error
+        return Credentials(
             answer["AccessKeyId"],
             answer["SecretAccessKey"],
             answer["SessionToken"],
-            answer["Expiration"],
+            expires,
         )
 
-    def client_for(
-        self, service: str, region: str, credentials: _Credentials | None, tenant: str
-    ) -> Client:
-        own = self.settings
-        key = (service, region, tenant, credentials.token if credentials else "")
-        keys = credentials or self._backend_keys()
-        with self._making:
-            client = self._clients.get(key)
-            if client is not None:
-                self._clients.move_to_end(key)
-                return client
-            client = self._botocore.create_client(
-                service,
-                region_name=region,
-                endpoint_url=own.endpoint_of(service),
-                aws_access_key_id=keys.access_key,
-                aws_secret_access_key=keys.secret_key,
-                aws_session_token=keys.token,
-                config=self._config(service),
-            )
-            client.meta.events.register("before-send", self._admit(tenant))
-            self._clients[key] = client
-            while len(self._clients) > _MAX_CLIENTS:
-                self._clients.popitem(last=False)
-            return client
-
-    def _backend_keys(self) -> _Credentials:
-        """The configured keys; without them botocore finds the machine's own role."""
-        own = self.settings
-        return _Credentials(own.access_key_id or None, own.secret_access_key or None, None)
-
-    def _admit(self, tenant: str) -> Callable[..., None]:
-        def admit(**_: object) -> None:
-            self._limiter.acquire(tenant)
-
-        return admit
-
-    def _config(self, service: str) -> Config:
-        own = self.settings
-        return Config(
-            ignore_configured_endpoint_urls=True,
-            connect_timeout=own.connect_timeout,
-            read_timeout=own.read_timeout,
-            retries={"mode": "standard", "total_max_attempts": own.max_attempts},
-            max_pool_connections=32,
-            user_agent_extra="tensorcost",
-            s3={"addressing_style": "path"} if own.endpoint_of(service) else None,
-        )
+    def _assume_with_the_other(self, step: _Step, access: RoleAccess) -> Credentials:
+        """The second ExternalId of a rotation, where the role refuses the one in use."""
+        other = replace(step, external_id=step.other_external_id, other_external_id=None)
+        taken = self._assume(other, access)
+        log.warning("external_id.fell_back", tenant_id=access.tenant, role_arn=step.role_arn)
+        return taken
 
 
 class AccountSession:
-    """Calls into one account, as the connection's role or as a member's jump role."""
+    """Calls into one account, as the connection's role or as a member's jump role.
+
+    Without a ``step`` they are made with the machine's own credentials.
+    """
 
     def __init__(
-        self, sessions: AwsSessions, access: RoleAccess, step: _Step, account_id: str
+        self, sessions: AwsSessions, access: RoleAccess, step: _Step | None, account_id: str
     ) -> None:
         self._sessions = sessions
         self._access = access
         self._step = step
         self.account_id = account_id
 
-    @property
-    def is_member(self) -> bool:
-        return self._step.via is not None
-
     def call(self, service: str, operation: str, region: str, **given: Any) -> Any:
         """Call a client's method and return its answer. Raises ProviderError.
 
         A session that AWS ended early is taken once more.
         """
+        step = self._step
+        if step is None:
+            return self._try(None, service, operation, region, given)
+        credentials = self._sessions.credentials_for(step, self._access)
         try:
-            return self._try(service, operation, region, given)
+            return self._try(credentials, service, operation, region, given)
         except ProviderError as error:
-            if error.failure.code not in EXPIRED_CODES:
+            if error.failure.code not in ENDED_CODES:
                 raise
-            self._sessions.forget(self._step)
-        return self._try(service, operation, region, given)
+            self._sessions.drop(step, credentials)
+        credentials = self._sessions.credentials_for(step, self._access)
+        return self._try(credentials, service, operation, region, given)
 
-    def _try(self, service: str, operation: str, region: str, given: dict[str, Any]) -> Any:
-        credentials = self._sessions.credentials_for(self._step, self._access)
-        client = self._sessions.client_for(service, region, credentials, self._access.tenant)
+    def _try(
+        self,
+        credentials: Credentials | None,
+        service: str,
+        operation: str,
+        region: str,
+        given: dict[str, Any],
+    ) -> Any:
+        caller = Caller(self._access.tenant, self.account_id, credentials)
         try:
-            return getattr(client, operation)(**given)
+            return self._sessions.call(caller, service, operation, region, given)
         except AWS_ERRORS as error:
             raise self.failure(
                 error, service=service, operation=operation, region=region
@@ -255,7 +267,8 @@ class AccountSession:
 
     def verify(self) -> None:
         """Assume the role now. Raises ProviderError."""
-        self._sessions.credentials_for(self._step, self._access)
+        if self._step is not None:
+            self._sessions.credentials_for(self._step, self._access)
 
     def renew(self) -> None:
         """Assume the role anew, whatever is kept from before. Raises ProviderError."""
@@ -282,12 +295,6 @@ class AccountSession:
             region=region,
             known_accounts={self._access.account_id, self._sessions.settings.backend_account_id},
         )
-
-
-@functools.cache
-def _models() -> botocore.loaders.Loader:
-    """Descriptions of AWS's services: large files, read once a process."""
-    return botocore.loaders.create_loader()
 
 
 def account_of_role(role_arn: str) -> str:

@@ -12,6 +12,7 @@ from tensorcost.domain.errors import ValidationFailed
 class AwsSettings:
     """One frozen slice. Empty endpoints mean AWS itself; empty keys mean the machine's own role.
 
+    ``profile`` is one of the machine's own AWS configuration, for where it is a person's.
     ``endpoint_urls`` (service name to URL) come before ``endpoint_url``. An endpoint without
     TLS is refused unless ``allow_plaintext`` says otherwise. Timeouts are in seconds.
     """
@@ -20,6 +21,7 @@ class AwsSettings:
     backend_account_id: str = ""
     access_key_id: str = field(default="", repr=False)
     secret_access_key: str = field(default="", repr=False)
+    profile: str = ""
     endpoint_url: str = ""
     endpoint_urls: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     allow_plaintext: bool = False

@@ -31,6 +31,7 @@ def access_of(connection: Connection, members: frozenset[str] = frozenset()) -> 
         tenant=str(connection.tenant_id),
         role_arn=connection.role_arn,
         external_id=connection.external_id,
+        other_external_id=connection.other_external_id,
         allowed_accounts=(members & listed if listed else members) | {connection.account_id},
     )
 

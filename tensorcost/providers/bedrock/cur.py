@@ -34,16 +34,18 @@ class BillParse:
     bounds: TimeBounds
     directory: ProfileDirectory = EMPTY_DIRECTORY
     line_offset: int = 0
+    promised: frozenset[str] = frozenset()
+    """Columns, by CUR 2.0 name, without which the part is refused."""
 
 
 def parse_parquet(file: IO[bytes], parse: BillParse) -> Iterator[ParsedBill]:
     """Lines of a seekable Parquet part, batch by batch, the folded ones last."""
-    return _parse(lambda: read_parquet(file), parse)
+    return _parse(lambda: read_parquet(file, parse.promised), parse)
 
 
 def parse_csv(chunks: Iterable[bytes], parse: BillParse) -> Iterator[ParsedBill]:
     """Lines of a CSV or CSV.gz part, batch by batch, the folded ones last."""
-    return _parse(lambda: read_csv(chunks), parse)
+    return _parse(lambda: read_csv(chunks, parse.promised), parse)
 
 
 def parse_bill_file(

@@ -10,6 +10,16 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 REQUIRED: Final = frozenset({"line_item_unblended_cost", "line_item_usage_account_id"})
+CORE: Final = REQUIRED | {
+    "line_item_line_item_type",
+    "line_item_product_code",
+    "line_item_usage_type",
+    "line_item_usage_amount",
+    "line_item_usage_start_date",
+    "line_item_currency_code",
+}
+"""Without these a line has no class, no quantity, no day or no currency. An export may have been
+set up without some of them, but one part of a delivery never lacks what the others have."""
 TEXT_COLUMNS: Final = (
     "line_item_line_item_type",
     "line_item_usage_account_id",

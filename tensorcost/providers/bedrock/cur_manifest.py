@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from tensorcost.domain.spend.bill import BillDelivery
+from tensorcost.providers.bedrock.cur_columns import CORE, canonical_name
 
 _FILE_MEMBERS: Final = (
     "dataFiles", "dataFileUris", "dataFileKeys", "reportKeys", "files", "data_files", "objects",
@@ -52,6 +53,12 @@ class Manifest:
     files: tuple[DataFile, ...]
     execution_id: str = ""
     columns: tuple[str, ...] = field(default=())
+
+    @property
+    def promised(self) -> frozenset[str]:
+        """Columns that every part must have, by CUR 2.0 name: those that the manifest lists of
+        the ones that amounts and classes depend on."""
+        return CORE & {canonical_name(name) for name in self.columns}
 
     def delivery(self, key: str, etag: str) -> BillDelivery:
         """Identity of this restatement, given the manifest's own key and ETag."""

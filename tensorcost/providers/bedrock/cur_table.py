@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.providers.bedrock.cur_columns import (
+    AMOUNT_COLUMNS,
     MAP_COLUMNS,
     REQUIRED,
     TIME_COLUMNS,
@@ -64,19 +65,21 @@ class Rows:
         return [] if cells is None else read_map(cells[index].as_py())
 
 
-def read_parquet(file: IO[bytes]) -> Iterator[Rows]:
-    """Rows of a seekable Parquet file. Raises UnreadableFile for one that is half written."""
+def read_parquet(file: IO[bytes], promised: frozenset[str] = frozenset()) -> Iterator[Rows]:
+    """Rows of a seekable Parquet file. Raises UnreadableFile for one that is half written, lacks
+    a column or has one of a type that cannot be what it should."""
     try:
         source = pq.ParquetFile(file)
         chosen = choose_columns(source.schema_arrow.names)
-        _require(chosen)
+        _require(chosen, promised)
+        _check_types(source.schema_arrow, chosen)
         for batch in source.iter_batches(batch_size=BATCH_ROWS, columns=list(chosen)):
             yield _rows_of(batch, chosen)
     except (pa.ArrowException, OSError) as error:
         raise UnreadableFile(RejectReason.NOT_PARQUET, type(error).__name__) from error
 
 
-def read_csv(chunks: Iterable[bytes]) -> Iterator[Rows]:
+def read_csv(chunks: Iterable[bytes], promised: frozenset[str] = frozenset()) -> Iterator[Rows]:
     """Rows of a CSV stream, gzip or plain. Raises UnreadableFile at a tear, after its rows."""
     stream = _Stream(chunks)
     header = stream.peek_line(_HEADER_LIMIT)
@@ -84,7 +87,7 @@ def read_csv(chunks: Iterable[bytes]) -> Iterator[Rows]:
         raise UnreadableFile(stream.problem)
     names = next(csv.reader([header.decode("utf-8-sig", "replace")]), [])
     chosen = choose_columns(names)
-    _require(chosen)
+    _require(chosen, promised)
     bad: list[int] = []
 
     def note(row: Any) -> str:
@@ -115,9 +118,30 @@ def read_csv(chunks: Iterable[bytes]) -> Iterator[Rows]:
         raise UnreadableFile(stream.problem)
 
 
-def _require(chosen: dict[str, str]) -> None:
-    if missing := REQUIRED - set(chosen.values()):
+def _require(chosen: dict[str, str], promised: frozenset[str]) -> None:
+    if missing := (REQUIRED | promised) - set(chosen.values()):
         raise UnreadableFile(RejectReason.MISSING_FIELD, ", ".join(sorted(missing)))
+
+
+def _check_types(schema: pa.Schema, chosen: dict[str, str]) -> None:
+    wrong = [
+        f"{ours} is {schema.field(name).type}"
+        for name, ours in chosen.items()
+        if not _can_be(schema.field(name).type, ours)
+    ]
+    if wrong:
+        raise UnreadableFile(RejectReason.WRONG_TYPE, ", ".join(sorted(wrong)))
+
+
+def _can_be(found: pa.DataType, ours: str) -> bool:
+    if pa.types.is_dictionary(found):
+        found = found.value_type
+    kinds = [pa.types.is_null, pa.types.is_string, pa.types.is_large_string]
+    if ours in AMOUNT_COLUMNS:
+        kinds += [pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal]
+    elif ours in TIME_COLUMNS:
+        kinds += [pa.types.is_timestamp, pa.types.is_date]
+    return ours in MAP_COLUMNS or any(is_kind(found) for is_kind in kinds)
 
 
 def _rows_of(batch: pa.RecordBatch, chosen: dict[str, str]) -> Rows:

@@ -124,38 +124,58 @@ def read_delivery(
 ) -> Iterator[ParsedBill]:
     """Lines of all parts, then the second look at the manifest. Raises ProviderError.
 
-    The kind ``changed`` means that the delivery was replaced or lost a file while it was
-    read: begin again from the manifest, and keep nothing of it.
+    The kind ``changed`` means that the delivery was replaced or lacks a file: begin again from
+    the manifest, and keep nothing of it. All parts are read as they were before the first one.
     """
-    export, offset = delivery.ref.export, 0
-    for file in delivery.manifest.files:
-        parse = BillParse(file.key, bounds, directory, line_offset=offset)
-        try:
-            for bill in _read_part(session, export, file, parse):
-                offset += bill.rows_read
-                yield bill
-        except ProviderError as error:
-            if error.kind is ErrorKind.NOT_FOUND:
-                raise _changed(session, export, f"{file.key} is gone") from error
-            raise
+    export, manifest, offset = delivery.ref.export, delivery.manifest, 0
+    parts = [(file, _etag(session, export, file)) for file in manifest.files]
+    for file, etag in parts:
+        parse = BillParse(file.key, bounds, directory, offset, manifest.promised)
+        for bill in _read_part(session, export, file, etag, parse):
+            offset += bill.rows_read
+            yield bill
     now = etag_now(session, export.bucket, delivery.ref.key, export.bucket_region)
     if now != delivery.etag:
         raise _changed(session, export, "the manifest was replaced")
+    for file, etag in parts:
+        if _etag(session, export, file) != etag:
+            raise _changed(session, export, f"{file.key} was replaced")
 
 
-def _read_part(
-    session: AccountSession, export: BillExport, file: DataFile, parse: BillParse
-) -> Iterator[ParsedBill]:
+def _etag(session: AccountSession, export: BillExport, file: DataFile) -> str:
+    """A part's present ETag."""
     if file.bucket not in ("", export.bucket):
         raise _failure(
             session, export, ErrorKind.INVALID, "ForeignBucket", "a file lies in another bucket"
         )
-    with open_object(session, export.bucket, file.key, export.bucket_region) as chunks:
+    with _missing_is_changed(session, export, file):
+        return etag_now(session, export.bucket, file.key, export.bucket_region)
+
+
+def _read_part(
+    session: AccountSession, export: BillExport, file: DataFile, etag: str, parse: BillParse
+) -> Iterator[ParsedBill]:
+    with (
+        _missing_is_changed(session, export, file),
+        open_object(session, export.bucket, file.key, export.bucket_region, etag=etag) as chunks,
+    ):
         if not file.is_parquet:
             yield from parse_csv(chunks, parse)
             return
         with _seekable(chunks) as spooled:
             yield from parse_parquet(spooled, parse)
+
+
+@contextmanager
+def _missing_is_changed(
+    session: AccountSession, export: BillExport, file: DataFile
+) -> Iterator[None]:
+    try:
+        yield
+    except ProviderError as error:
+        if error.kind is ErrorKind.NOT_FOUND:
+            raise _changed(session, export, f"{file.key} is gone") from error
+        raise
 
 
 @contextmanager

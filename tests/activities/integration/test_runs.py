@@ -1,7 +1,7 @@
 """Runs as rows: opened once, planned once, closed once, told on every way."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,9 +9,11 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from tensorcost.activities.integration.runs import SILENT_FOR, RunActivities
+from tensorcost.activities.integration.backfills import SILENT_FOR
+from tensorcost.activities.integration.runs import RunActivities
+from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.events.catalogue import EventType
-from tensorcost.domain.integration.contracts import ConnectionKey, Failure
+from tensorcost.domain.integration.contracts import ConnectionKey, Failure, Tally
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import (
     BackfillRequest,
@@ -20,20 +22,22 @@ from tensorcost.domain.integration.contracts_steps import (
     FinishRun,
     NextItems,
     PlanRequest,
+    RunEnded,
 )
 from tensorcost.domain.integration.plan import Site
 from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import RunKind, RunState, SourceKind, StepState
 from tensorcost.storage import integration, integration_sites, outbox, sync_history
 from tensorcost.storage.session import Database
+from tensorcost.storage.sync_steps import StepSaving, open_steps, save_step
+from tests.support.bills import OCTOBER, bill_line, load_bill
 from tests.support.connections import ACCOUNT, NOW, make_connection
 from tests.support.databases import Database as TestDatabase
 from tests.support.tenants import app_database, make_tenant
 
-SITES = [
-    Site(SourceKind.LOGS_S3, ACCOUNT, "us-east-1", {"bucket": "b"}),
-    Site(SourceKind.METRICS, ACCOUNT, "us-east-1"),
-]
+LOGS = Site(SourceKind.LOGS_S3, ACCOUNT, "us-east-1", {"bucket": "b"})
+METRICS = Site(SourceKind.METRICS, ACCOUNT, "us-east-1")
+SITES = [LOGS, METRICS]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,8 @@ class Bench:
         self.db = db
         self.connection = connection
         self.now: datetime = NOW
-        self.acts = RunActivities(db, lambda: self.now, tenant_cap=6)
+        self.asked: list[ReconcileRequest] = []
+        self.acts = RunActivities(db, lambda: self.now, self, tenant_cap=6)
         self.env = ActivityEnvironment()
         self.key = ConnectionKey(
             tenant_id=connection.tenant_id,
@@ -57,10 +62,23 @@ class Bench:
             provider="bedrock",
         )
 
-    async def open(self, run_id: UUID | None = None) -> tuple[UUID, BackfillTicket]:
+    async def ask(self, request: ReconcileRequest) -> str:
+        """Stands in for the Reconcile workflow."""
+        self.asked.append(request)
+        return "tenant/fake/reconcile"
+
+    async def open(
+        self, run_id: UUID | None = None, *, after_sync: UUID | None = None
+    ) -> tuple[UUID, BackfillTicket]:
+        """Ask for a backfill as a validation does, or as a sync does."""
         run_id = run_id or uuid4()
         request = BackfillRequest(
-            connection=self.key, run_id=run_id, days=4, requested_by="user:a", now=self.now
+            connection=self.key,
+            run_id=run_id,
+            days=None if after_sync else 4,
+            requested_by="user:a",
+            now=self.now,
+            after_sync=after_sync,
         )
         return run_id, await self.env.run(self.acts.open_backfill, request)
 
@@ -74,9 +92,48 @@ class Bench:
             window_end=ticket.window_end,
         )
 
-    async def finish(self, run_id: UUID, state: RunState) -> bool:
+    async def finish(self, run_id: UUID, state: RunState) -> RunEnded:
         order = FinishRun(connection=self.key, run_id=run_id, state=state)
-        return (await self.env.run(self.acts.finish_run, order)).changed
+        return await self.env.run(self.acts.finish_run, order)
+
+    async def backfill(
+        self, *, failing: str = "", state: RunState = RunState.COMPLETED
+    ) -> tuple[UUID, BackfillTicket]:
+        """A backfill whose steps all work, save those of the sources named ``failing``."""
+        run_id, ticket = await self.open()
+        await self.env.run(self.acts.plan_backfill, self.plan(run_id, ticket))
+        await self.work(run_id, failing)
+        await self.finish(run_id, state)
+        return run_id, ticket
+
+    async def sync(self, *, failing: str = "") -> tuple[UUID, RunEnded]:
+        """A whole sync up to now."""
+        run_id = uuid4()
+        request = PlanRequest(
+            connection=self.key, run_id=run_id, workflow_id="sync", window_end=self.now
+        )
+        await self.env.run(self.acts.plan_sync, request)
+        await self.work(run_id, failing)
+        return run_id, await self.finish(run_id, RunState.COMPLETED)
+
+    async def work(self, run_id: UUID, failing: str = "") -> None:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            for step in await sync_history.list_steps(tx, run_id, limit=100):
+                failed = failing and failing in step.source
+                state = StepState.FAILED if failed else StepState.COMPLETED
+                saving = StepSaving(run_id, step.step_key, state, Tally())
+                await save_step(tx, saving, self.now)
+
+    async def sources(self, run_id: UUID) -> set[str]:
+        """What a run's steps read."""
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            return {step.source for step in await sync_history.list_steps(tx, run_id, limit=100)}
+
+    async def discover(self, sites: list[Site]) -> None:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            await integration_sites.replace_sites(
+                tx, self.connection.connection_id, sites, self.now
+            )
 
     async def events(self) -> list[str]:
         async with self.db.tenant(self.connection.tenant_id) as tx:
@@ -103,11 +160,118 @@ async def test_a_retried_opening_meets_its_own_ticket(bench: Bench) -> None:
     assert first.window_end == NOW
 
 
-async def test_no_backfill_is_needed_while_one_runs_or_after_one_completed(bench: Bench) -> None:
-    run_id, _ = await bench.open()
+async def test_no_backfill_is_needed_while_one_runs_or_once_every_site_was_read(
+    bench: Bench,
+) -> None:
+    _, ticket = await bench.open()
+    assert (ticket.number, (await bench.open())[1].number) == (1, 0)
+    bench.now += SILENT_FOR
+    await bench.backfill()
     assert (await bench.open())[1].number == 0
+    _, ended = await bench.sync()
+    assert (ended.changed, ended.owes_backfill) == (True, False)
+
+
+async def test_a_source_found_after_the_backfill_is_read_on_its_own(bench: Bench) -> None:
+    await bench.discover([METRICS])
+    await bench.backfill()
+    await bench.discover([METRICS, LOGS])
+    run_id, ticket = await bench.open()
+    assert ticket.number == 2
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    assert await bench.sources(run_id) == {SourceKind.LOGS_S3}
+
+
+async def test_a_member_account_found_later_is_read_on_its_own(bench: Bench) -> None:
+    await bench.backfill()
+    joined = Site(SourceKind.METRICS, "222233334444", "us-east-1")
+    await bench.discover([*SITES, joined])
+    run_id, ticket = await bench.open()
+    planned = await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        steps = await sync_history.list_steps(tx, run_id, limit=100)
+    assert planned.items == len(steps) > 0
+    assert {step.account_id for step in steps} == {"222233334444"}
+
+
+async def test_logs_that_move_to_another_bucket_have_a_past_of_their_own(bench: Bench) -> None:
+    await bench.backfill()
+    moved = Site(SourceKind.LOGS_S3, ACCOUNT, "us-east-1", {"bucket": "another"})
+    await bench.discover([moved, METRICS])
+    run_id, ticket = await bench.open()
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    assert await bench.sources(run_id) == {SourceKind.LOGS_S3}
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        items = await open_steps(tx, run_id, after=0, limit=100)
+    assert {item.site.params["bucket"] for item in items} == {"another"}
+
+
+async def test_profiles_that_become_readable_need_no_backfill(bench: Bench) -> None:
+    await bench.backfill()
+    await bench.discover([*SITES, Site(SourceKind.PROFILES, ACCOUNT, "us-east-1")])
+    assert (await bench.open())[1].number == 0
+
+
+async def test_the_first_sync_that_reads_a_source_asks_for_its_past(bench: Bench) -> None:
+    _, first = await bench.backfill(failing="logs")
+    _, still = await bench.sync(failing="logs")
+    assert not still.owes_backfill
+    bench.now += timedelta(minutes=15)
+    sync_id, healed = await bench.sync()
+    assert healed.owes_backfill
+    assert (await bench.finish(sync_id, RunState.COMPLETED)).owes_backfill  # a retried close
+    run_id, ticket = await bench.open(after_sync=sync_id)
+    _, again = await bench.open(run_id, after_sync=sync_id)
+    assert (ticket.number, again) == (2, ticket)
+    assert first.window_start == ticket.window_start  # as many days as the first
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    assert await bench.sources(run_id) == {SourceKind.LOGS_S3}
+    assert not (await bench.sync())[1].owes_backfill  # it is under way
+    await bench.work(run_id)
     await bench.finish(run_id, RunState.COMPLETED)
-    assert (await bench.open())[1].number == 0
+    assert not (await bench.sync())[1].owes_backfill
+
+
+async def test_a_past_that_stays_unreadable_is_not_tried_after_every_sync(bench: Bench) -> None:
+    await bench.backfill(failing="logs")
+    sync_id, _ = await bench.sync()
+    run_id, ticket = await bench.open(after_sync=sync_id)
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    await bench.work(run_id, failing="logs")
+    await bench.finish(run_id, RunState.FAILED)
+    bench.now += timedelta(minutes=15)
+    assert not (await bench.sync())[1].owes_backfill
+    bench.now += timedelta(minutes=45)
+    assert (await bench.sync())[1].owes_backfill
+    assert (await bench.open())[1].number == 3  # a person who validates need not wait
+
+
+async def test_a_backfill_that_a_person_stopped_is_not_begun_again_by_a_sync(
+    bench: Bench,
+) -> None:
+    run_id, ticket = await bench.open()
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    await bench.finish(run_id, RunState.CANCELLED)
+    assert not (await bench.sync())[1].owes_backfill
+    assert (await bench.open())[1].number == 2
+
+
+async def test_before_the_first_backfill_a_sync_asks_for_none(bench: Bench) -> None:
+    assert not (await bench.sync())[1].owes_backfill
+
+
+async def test_what_a_stopped_backfill_had_read_whole_is_not_read_again(bench: Bench) -> None:
+    run_id, ticket = await bench.open()
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        for step in await sync_history.list_steps(tx, run_id, limit=100):
+            if step.source == SourceKind.METRICS:
+                done = StepSaving(run_id, step.step_key, StepState.COMPLETED, Tally())
+                await save_step(tx, done, bench.now)
+    await bench.finish(run_id, RunState.CANCELLED)
+    second, ticket = await bench.open()
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(second, ticket))
+    assert await bench.sources(second) == {SourceKind.LOGS_S3}
 
 
 async def test_a_failed_backfill_is_followed_by_the_next_number(bench: Bench) -> None:
@@ -175,6 +339,7 @@ async def test_an_item_that_was_given_up_keeps_its_reason(bench: Bench) -> None:
     async with bench.db.tenant(bench.connection.tenant_id) as tx:
         (step,) = await sync_history.list_steps(tx, run_id, limit=1)
     assert (step.state, step.detail) == (StepState.FAILED, "CustomerMustAct: denied")
+    assert (step.error_code, step.error) == ("CustomerMustAct", "denied")
     assert EventType.BACKFILL_PROGRESSED in await bench.events()
 
 
@@ -191,8 +356,8 @@ async def test_a_run_is_closed_once_and_told_once(
 ) -> None:
     run_id, ticket = await bench.open()
     await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
-    assert await bench.finish(run_id, state)
-    assert not await bench.finish(run_id, state)
+    assert (await bench.finish(run_id, state)).changed
+    assert not (await bench.finish(run_id, state)).changed
     assert (await bench.events()).count(event) == 1
     async with bench.db.tenant(bench.connection.tenant_id) as tx:
         connection = await integration.get_connection(tx, bench.connection.connection_id)
@@ -221,6 +386,40 @@ async def test_a_sync_opens_its_run_and_reads_from_the_watermarks(bench: Bench) 
     starts: dict[str, Any] = {step.source: step.window_start for step in steps}
     assert starts[SourceKind.LOGS_S3] == watermark - timedelta(hours=2)
     assert (await bench.events()).count(EventType.SYNC_STARTED) == 1
+
+
+async def test_what_a_run_read_is_held_against_the_bill_once_there_is_one(bench: Bench) -> None:
+    run_id, _ = await bench.backfill()
+    assert bench.asked == [], "no bill, nothing to do"
+    await load_bill(bench.db, bench.connection.tenant_id, [bill_line(OCTOBER)])
+    for _ in range(2):
+        await bench.finish(run_id, RunState.COMPLETED)
+    wanted = ReconcileRequest(tenant_id=bench.connection.tenant_id, requested_by="system:ingest")
+    assert bench.asked == [wanted, wanted], "a repeat asks again: the first may have been lost"
+
+
+async def test_a_sync_reads_every_bill_again_that_is_not_final(bench: Bench) -> None:
+    origin = str(bench.connection.connection_id)
+    site = Site(SourceKind.BILL, ACCOUNT, "", {"place": "daily"})
+    august = date(2026, 8, 1)
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        await integration_sites.replace_sites(tx, bench.connection.connection_id, [site], NOW)
+    for month in (august, OCTOBER):
+        await load_bill(
+            bench.db,
+            bench.connection.tenant_id,
+            [bill_line(month)],
+            period=month,
+            origin=origin,
+        )
+    run_id = uuid4()
+    request = PlanRequest(connection=bench.key, run_id=run_id, workflow_id="sync", window_end=NOW)
+    await bench.env.run(bench.acts.plan_sync, request)
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        steps = await sync_history.list_steps(tx, run_id, limit=10)
+    (bill,) = [step for step in steps if step.source == SourceKind.BILL]
+    assert bill.window_start is not None
+    assert bill.window_start.date() == august
 
 
 async def test_a_connection_that_is_gone_ends_its_syncs(bench: Bench) -> None:

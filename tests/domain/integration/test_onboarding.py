@@ -1,5 +1,6 @@
 """What the wizard shows: the role's name and ARN, the launch link, the command, the script."""
 
+import json
 import os
 import shlex
 import stat
@@ -17,6 +18,8 @@ from tensorcost.domain.integration.cloudformation import (
     create_stack_command,
     launch_url,
     stack_parameters,
+    trust_policy,
+    update_stack_command,
 )
 from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
 from tensorcost.domain.integration.onboarding import (
@@ -26,7 +29,7 @@ from tensorcost.domain.integration.onboarding import (
     role_arn,
 )
 from tensorcost.domain.integration.states import ConnectionMode
-from tests.support.connections import connection_of
+from tests.support.connections import ACCOUNT, connection_of
 
 PUBLISHED = Publication(
     "https://example-bucket.s3.us-east-1.amazonaws.com/cfn/bedrock-stack.yml", "900000000001"
@@ -89,7 +92,11 @@ def test_every_setting_of_the_wizard_becomes_a_parameter() -> None:
 
 
 def test_the_launch_link_fills_the_console_in() -> None:
-    connection = connected(external_id="a=b,c@d+e", settings=ConnectionSettings())
+    connection = connected(
+        external_id="a=b,c@d+e",
+        role_arn=role_arn(ACCOUNT, "a=b,c@d+e"),
+        settings=ConnectionSettings(),
+    )
     url = launch_url(connection, PUBLISHED)
     parts = urlsplit(url)
     assert parts.netloc == "us-east-1.console.aws.amazon.com"
@@ -102,13 +109,57 @@ def test_the_launch_link_fills_the_console_in() -> None:
 
 
 def test_the_command_uses_create_stack_and_survives_the_shell() -> None:
-    connection = connected(external_id="a,b=c")
+    connection = connected(external_id="a,b=c", role_arn=role_arn(ACCOUNT, "a,b=c"))
     words = shlex.split(create_stack_command(connection, PUBLISHED))
     assert words[:3] == ["aws", "cloudformation", "create-stack"]
     assert words[words.index("--template-url") + 1] == PUBLISHED.template_url
     assert words[words.index("--capabilities") + 1] == "CAPABILITY_NAMED_IAM"
     assert 'ParameterKey=ExternalId,ParameterValue="a,b=c"' in words
     assert "ParameterKey=TensorCostBackendAccountId,ParameterValue=900000000001" in words
+
+
+FIRST, SECOND, THIRD = "tc-fake-external-id", "tc-fake-second", "tc-fake-third"
+
+
+@pytest.mark.parametrize(
+    ("ids", "given", "trusted"),
+    [
+        ({"external_id": FIRST}, {}, FIRST),
+        (
+            {"external_id": FIRST, "next_external_id": SECOND},
+            {"NextExternalId": SECOND},
+            [FIRST, SECOND],
+        ),
+        (
+            {"external_id": SECOND, "previous_external_id": FIRST},
+            {"TrustedExternalId": SECOND},
+            SECOND,
+        ),
+        (
+            {"external_id": SECOND, "next_external_id": THIRD},
+            {"TrustedExternalId": SECOND, "NextExternalId": THIRD},
+            [SECOND, THIRD],
+        ),
+    ],
+)
+def test_a_rotated_role_keeps_the_name_of_its_first_external_id(
+    ids: dict[str, str], given: dict[str, str], trusted: str | list[str]
+) -> None:
+    connection = connected(**ids)
+    parameters = stack_parameters(connection, "900000000001")
+    assert parameters["ExternalId"] == FIRST
+    assert {
+        k: v for k, v in parameters.items() if k in ("TrustedExternalId", "NextExternalId")
+    } == given
+    (statement,) = json.loads(trust_policy(connection, "900000000001"))["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": trusted}}
+    assert statement["Principal"] == {"AWS": "arn:aws:iam::900000000001:root"}
+    words = shlex.split(update_stack_command(connection, PUBLISHED))
+    assert words[:3] == ["aws", "cloudformation", "update-stack"]
+    assert "ParameterKey=KmsKeyArn,UsePreviousValue=true" in words
+    assert "ParameterKey=ExternalId,UsePreviousValue=true" in words
+    for name in ("TrustedExternalId", "NextExternalId"):
+        assert f"ParameterKey={name},ParameterValue={given.get(name, '')}" in words
 
 
 def test_all_four_variants_have_advice() -> None:

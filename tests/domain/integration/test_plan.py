@@ -1,12 +1,13 @@
 """Planning: windows cut without gap or overlap, in an order that shows spend early."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.integration.plan import (
     OVERLAP,
     TARGET_ITEMS,
@@ -94,6 +95,33 @@ def test_the_bill_is_read_for_the_current_and_the_previous_month() -> None:
     assert item.window_start == datetime(2026, 10, 1, tzinfo=UTC)
     (item,) = plan_sync([BILL], {}, datetime(2027, 1, 1, 0, 5, tzinfo=UTC))
     assert item.window_start == datetime(2026, 12, 1, tzinfo=UTC)
+
+
+OPEN, CLOSING, FINAL = PeriodState
+
+
+@pytest.mark.parametrize(
+    ("months", "first"),
+    [
+        ({11: OPEN, 10: CLOSING, 9: CLOSING}, 9),
+        ({11: OPEN, 10: CLOSING, 9: FINAL, 8: FINAL}, 9),
+        ({11: OPEN, 10: FINAL, 9: CLOSING, 8: FINAL}, 9),
+        ({11: OPEN, 10: FINAL, 9: FINAL}, 10),
+        ({9: FINAL, 8: CLOSING}, 8),
+    ],
+)
+def test_bills_are_read_again_until_they_are_final_and_the_last_final_one_too(
+    months: dict[int, PeriodState], first: int
+) -> None:
+    known = {date(2026, month, 1): state for month, state in months.items()}
+    (item,) = plan_sync([BILL], {}, NOW, known)
+    assert item.window_start == datetime(2026, first, 1, tzinfo=UTC)
+
+
+def test_a_bill_that_never_settles_is_given_up_after_a_year() -> None:
+    known = {date(2025, 10, 1): CLOSING, date(2025, 12, 1): CLOSING}
+    (item,) = plan_sync([BILL], {}, NOW, known)
+    assert item.window_start == datetime(2025, 12, 1, tzinfo=UTC)
 
 
 @given(watermark=moments, scheduled=moments)

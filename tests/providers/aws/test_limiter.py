@@ -1,8 +1,10 @@
+from time import monotonic
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensorcost.providers.aws.limiter import NoLimit, TokenBucket
+from tensorcost.providers.aws.limiter import NoLimit, ServiceLimits, TokenBucket
 
 
 class Time:
@@ -72,3 +74,22 @@ def test_a_limiter_that_admits_nothing_is_refused() -> None:
         with pytest.raises(ValueError, match="positive"):
             TokenBucket(rate, burst)
     NoLimit().acquire("t")
+
+
+def test_a_service_is_bounded_for_each_account_and_region_alone() -> None:
+    limits = ServiceLimits({"logs": 1000.0})
+    for place in ("logs/1/a", "logs/2/a", "logs/1/b"):
+        started = monotonic()
+        for _ in range(2000):
+            limits.acquire(place)
+        assert monotonic() - started < 1.0  # the burst: nobody waits for another's calls
+    started = monotonic()
+    for _ in range(100):
+        limits.acquire("logs/1/a")
+    assert monotonic() - started > 0.05
+
+
+def test_a_service_without_a_rate_is_not_bounded() -> None:
+    limits = ServiceLimits({"logs": 0.001})
+    for _ in range(10):
+        limits.acquire("s3/1/a")

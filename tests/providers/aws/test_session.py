@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from tests.providers.aws.world import (
     HOME,
     JUMP,
     MEMBER,
+    OTHER,
     PAYER,
     ROLE_ARN,
     access,
@@ -114,6 +116,20 @@ def test_a_wrong_external_id_is_refused(aws: SimControl) -> None:
     assert (failure.kind, failure.code, failure.status) == (ErrorKind.DENIED, "AccessDenied", 403)
 
 
+def test_where_the_id_in_use_is_refused_the_other_of_a_rotation_is_used(aws: SimControl) -> None:
+    made = sessions(aws.endpoint_url)
+    rotating = access(external_id="tc-new", other_external_id=EXTERNAL_ID)
+    for _ in range(2):
+        assert account_of(made.role(rotating)) == PAYER
+    assert [entry.external_id for entry in aws.requests(operation="AssumeRole")] == [
+        "tc-new",
+        EXTERNAL_ID,
+    ]
+    with pytest.raises(ProviderError) as caught:
+        made.role(access(external_id="tc-new", other_external_id="tc-older")).verify()
+    assert caught.value.kind is ErrorKind.DENIED
+
+
 def test_a_role_that_takes_anybody_is_found_out(aws: SimControl) -> None:
     made = sessions(aws.endpoint_url)
     with pytest.raises(ProviderError):
@@ -134,6 +150,45 @@ def test_every_attempt_passes_the_tenants_limiter(aws: SimControl) -> None:
     aws.preset("server_error_once", service="sts", operation="GetCallerIdentity")
     account_of(payer(aws.endpoint_url, limiter=limiter, max_attempts=3))
     assert limiter.keys == ["tenant-1"] * 3
+
+
+def test_every_call_passes_the_limit_of_its_service_account_and_region(aws: SimControl) -> None:
+    class Counting:
+        def __init__(self) -> None:
+            self.keys: list[str] = []
+
+        def acquire(self, key: str) -> None:
+            self.keys.append(key)
+
+    upstream = Counting()
+    made = sessions(aws.endpoint_url, upstream=upstream)
+    made.role(access()).member(MEMBER, JUMP).call("cloudwatch", "list_metrics", OTHER)
+    assert upstream.keys == [
+        f"sts//{HOME}",  # the backend's own call
+        f"sts/{PAYER}/{HOME}",
+        f"cloudwatch/{MEMBER}/{OTHER}",
+    ]
+
+
+def test_accounts_share_clients_and_each_call_is_signed_with_its_own_session(
+    aws: SimControl,
+) -> None:
+    made = sessions(aws.endpoint_url)
+    own = made.role(access())
+    member = own.member(MEMBER, JUMP)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(account_of, [own, member] * 20))
+    assert found == [PAYER, MEMBER] * 20
+
+
+def test_a_session_of_a_deleted_role_is_taken_anew_and_then_refused(aws: SimControl) -> None:
+    member = payer(aws.endpoint_url).member(MEMBER, JUMP)
+    account_of(member)
+    aws.preset("role_missing", account=MEMBER, role=JUMP)
+    with pytest.raises(ProviderError) as caught:
+        account_of(member)
+    failure = caught.value.failure
+    assert (failure.operation, failure.kind) == ("AssumeRole", ErrorKind.DENIED)
 
 
 def test_ambient_endpoints_are_ignored(aws: SimControl, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -210,9 +210,14 @@ def wall_clock() -> datetime:
 
 
 def sessions(
-    endpoint: str, *, clock: Clock = wall_clock, limiter: Limiter | None = None, **changes: Any
+    endpoint: str,
+    *,
+    clock: Clock = wall_clock,
+    limiter: Limiter | None = None,
+    upstream: Limiter | None = None,
+    **changes: Any,
 ) -> AwsSessions:
-    return AwsSessions(aws_settings(endpoint, **changes), clock, limiter)
+    return AwsSessions(aws_settings(endpoint, **changes), clock, limiter, upstream)
 
 
 def access(**changes: Any) -> RoleAccess:

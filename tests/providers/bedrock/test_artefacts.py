@@ -149,26 +149,14 @@ def test_the_stack_deploys_into_the_role_that_was_promised(
     connection = connected(
         account_id="123456789012",
         external_id=f"tc-{mode.value}",
+        role_arn="",
         mode=mode,
         settings=settings,
     )
-    aws = {
-        "endpoint_url": moto_url,
-        "region_name": "us-east-1",
-        "aws_access_key_id": "AKIAFAKEFORTESTS0000",
-        "aws_secret_access_key": "fake-for-tests",
-    }
-    stacks, iam = boto3.client("cloudformation", **aws), boto3.client("iam", **aws)
+    aws = moto_clients(moto_url)
+    stacks, iam = aws["cloudformation"], aws["iam"]
     name = f"tensorcost-{mode.value}"
-    stacks.create_stack(
-        StackName=name,
-        TemplateBody=artefacts.template(),
-        Parameters=[
-            dict(zip(("ParameterKey", "ParameterValue"), pair, strict=True))
-            for pair in given_in(artefacts.launch_url(connection)).items()
-        ],
-        Capabilities=["CAPABILITY_NAMED_IAM"],
-    )
+    deploy(stacks, name, artefacts, connection)
     (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     assert outputs == {"BedrockReaderRoleArn": artefacts.role_arn(connection)}
@@ -179,6 +167,57 @@ def test_the_stack_deploys_into_the_role_that_was_promised(
     assert statement["Condition"] == {"StringEquals": {"sts:ExternalId": connection.external_id}}
     attached = iam.list_attached_role_policies(RoleName=role_name)["AttachedPolicies"]
     assert len(attached) == (1 if mode is ConnectionMode.ORGANIZATION else 0)
+
+
+@pytest.mark.parametrize(
+    ("ids", "trusted"),
+    [
+        ({"next_external_id": "tc-second"}, ["tc-first", "tc-second"]),
+        ({"external_id": "tc-second"}, "tc-second"),
+        (
+            {"external_id": "tc-second", "next_external_id": "tc-third"},
+            ["tc-second", "tc-third"],
+        ),
+    ],
+)
+def test_a_stack_of_a_rotation_trusts_what_its_policy_says_in_the_same_role(
+    artefacts: Artefacts, moto_url: str, ids: dict[str, str], trusted: str | list[str]
+) -> None:
+    first = connected(account_id="123456789012", external_id="tc-first")
+    role_arn = artefacts.role_arn(first)
+    connection = first.model_copy(update={"role_arn": role_arn, **ids})
+    aws = moto_clients(moto_url)
+    name = f"tensorcost-{'-'.join(ids.values())}"
+    deploy(aws["cloudformation"], name, artefacts, connection)
+    role_name = role_arn.rpartition("/")[2]
+    deployed = aws["iam"].get_role(RoleName=role_name)["Role"]["AssumeRolePolicyDocument"]
+    assert deployed["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": trusted}}
+    shown = json.loads(artefacts.trust_policy(connection))
+    assert shown["Statement"] == deployed["Statement"]
+    aws["cloudformation"].delete_stack(StackName=name)
+
+
+def moto_clients(moto_url: str) -> dict[str, Any]:
+    keys = {
+        "endpoint_url": moto_url,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "AKIAFAKEFORTESTS0000",
+        "aws_secret_access_key": "fake-for-tests",
+    }
+    return {service: boto3.client(service, **keys) for service in ("cloudformation", "iam")}
+
+
+def deploy(stacks: Any, name: str, artefacts: Artefacts, connection: Connection) -> None:
+    """The published stack with the parameters of the launch link."""
+    stacks.create_stack(
+        StackName=name,
+        TemplateBody=artefacts.template(),
+        Parameters=[
+            dict(zip(("ParameterKey", "ParameterValue"), pair, strict=True))
+            for pair in given_in(artefacts.launch_url(connection)).items()
+        ],
+        Capabilities=["CAPABILITY_NAMED_IAM"],
+    )
 
 
 def given_in(url: str) -> dict[str, str]:

@@ -288,6 +288,27 @@ def test_a_half_written_parquet_is_one_reject(cut: int) -> None:
     assert is_incomplete(rejects)
 
 
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("line_item_unblended_cost", pa.array([True])),
+        ("line_item_unblended_cost", pa.array([[1.5]])),
+        ("line_item_usage_amount", pa.array([datetime(2026, 11, 1, tzinfo=UTC)])),
+        ("line_item_usage_account_id", pa.array([111122223333])),
+        ("line_item_usage_start_date", pa.array([20261101])),
+    ],
+)
+def test_a_parquet_column_of_another_type_spoils_the_part(column: str, values: pa.Array) -> None:
+    table = pa.Table.from_pylist([row()])
+    out = io.BytesIO()
+    pq.write_table(table.set_column(table.schema.get_field_index(column), column, values), out)
+    lines, (reject,), _ = collect(parse_parquet(out, PARSE))
+    assert lines == []
+    assert (reject.reason, reject.position) == (RejectReason.WRONG_TYPE, 0)
+    assert reject.detail.startswith(f"{column} is ")
+    assert is_incomplete([reject])
+
+
 def test_parts_of_a_delivery_number_their_lines_apart() -> None:
     later = BillParse("part-2", BOUNDS, DIRECTORY, line_offset=5)
     lines, _, _ = collect(parse_parquet(io.BytesIO(parquet()), later))

@@ -154,3 +154,27 @@ def test_an_odd_manifest_is_invalid_and_says_why(simulator: SimControl) -> None:
         open_delivery(session, ref)
     assert caught.value.kind is ErrorKind.INVALID
     assert "no data files" in caught.value.failure.message
+
+
+def test_a_part_replaced_after_the_read_began_is_not_mixed_with_the_others(
+    bills: SimControl,
+) -> None:
+    session = payer(bills.endpoint_url)
+    delivery = open_delivery(session, list_manifests(session, EXPORT, FIRST, LAST)[1])
+    bills.preset("object_replaced", resource="*.parquet")
+    with pytest.raises(ProviderError) as caught:
+        list(read_delivery(session, delivery, BOUNDS))
+    assert (caught.value.kind, caught.value.is_transient) == (ErrorKind.CHANGED, True)
+
+
+def test_a_part_that_lacks_a_column_of_its_manifest_is_a_reject(simulator: SimControl) -> None:
+    lacking = {name: v for name, v in row().items() if name != "line_item_usage_amount"}
+    listed = manifest(CSV, columns=[{"name": name} for name in row()])
+    files = [seed(CSV, as_csv([lacking])), seed(MANIFEST, listed)]
+    simulator.seed_state(world(objects=files))
+    session = payer(simulator.endpoint_url)
+    delivery = open_delivery(session, list_manifests(session, EXPORT, FIRST, LAST)[0])
+    lines, (reject,), _ = collect(read_delivery(session, delivery, BOUNDS))
+    assert lines == []
+    assert (reject.reason, reject.position) == (RejectReason.MISSING_FIELD, 0)
+    assert reject.detail == "line_item_usage_amount"

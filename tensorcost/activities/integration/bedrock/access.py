@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tensorcost.activities.integration.ports import ConnectorError
+from tensorcost.activities.integration.ports import Answer, ConnectorError
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
+from tensorcost.domain.integration.contracts_rotation import Admission
 from tensorcost.domain.integration.diagnosis_failures import RETRY_AFTER, judge_failure
 from tensorcost.domain.integration.probe_facts import ErrorKind, Probe
 from tensorcost.domain.integration.states import SourceKind
@@ -35,9 +36,27 @@ class BedrockAccess:
         """A session in ``account_id``: the connection's role itself, or a member's jump role."""
         return session_for(self.sessions, connection, account_id)
 
+    def admits(self, connection: Connection) -> Answer:
+        """Whether the role may be assumed with the connection's ExternalId, asked anew."""
+        try:
+            self.session(connection).renew()
+        except ProviderError as error:
+            if error.kind in (ErrorKind.DENIED, ErrorKind.EXPLICIT_DENY):
+                return Answer(Admission.REFUSED)
+            return Answer(Admission.UNKNOWN, error.failure.message)
+        return Answer(Admission.ADMITTED)
+
     def finding(self, error: ProviderError, probe: Probe, connection: Connection) -> NewFinding:
-        """What the failure means, in words with a remedy."""
-        return judge_failure(probe, error.failure, about(connection, self.sessions)).finding
+        """What the failure means, in words with a remedy.
+
+        A session is taken in the middle of other calls: where that was refused, it is the role
+        that is wrong, not the call.
+        """
+        failure = error.failure
+        if (failure.service, failure.operation) == ("sts", "AssumeRole"):
+            is_own = failure.account == connection.account_id
+            probe = Probe.ASSUME_ROLE if is_own else Probe.MEMBER_ROLE
+        return judge_failure(probe, failure, about(connection, self.sessions)).finding
 
     def translated(
         self, error: ProviderError, probe: Probe, connection: Connection

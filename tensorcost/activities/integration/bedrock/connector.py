@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from tensorcost.activities.integration.bedrock.access import BedrockAccess
 from tensorcost.activities.integration.bedrock.discover import Discoverer
 from tensorcost.activities.integration.bedrock.read import ItemReader
-from tensorcost.activities.integration.ports import Chunk, Discovery, ReadJob
+from tensorcost.activities.integration.ports import (
+    NOTHING_KNOWN,
+    Answer,
+    Chunk,
+    Discovery,
+    Known,
+    ReadJob,
+)
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import ProbeVerdict
@@ -28,10 +35,13 @@ class BedrockConnector:
         results = probe(self.sessions, connection, self.clock)
         return diagnose(results, about(connection, self.sessions))
 
-    def discover(self, connection: Connection) -> Discovery:
+    def admits(self, connection: Connection) -> Answer:
+        return BedrockAccess(self.sessions).admits(connection)
+
+    def discover(self, connection: Connection, known: Known = NOTHING_KNOWN) -> Discovery:
         access = BedrockAccess(self.sessions)
         try:
-            return Discoverer(access, connection, self.clock()).discover()
+            return Discoverer(access, connection, self.clock(), known).discover()
         except ProviderError as error:
             raise access.translated(error, Probe.ORGANIZATION, connection) from error
 

@@ -1,38 +1,46 @@
-"""All accounts of a connection, all their regions, and the bill: what there is to read."""
+"""All accounts of a connection, their regions, and the bill: what there is to read.
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+Of thousands of (account, region) pairs only those are asked that something is read from, that
+are new, or that were quiet a day ago; what is known of the others stands.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
+from tensorcost.activities.integration.bedrock.abreast import try_each
 from tensorcost.activities.integration.bedrock.access import BedrockAccess, is_refusal
 from tensorcost.activities.integration.bedrock.bill import BillSearch
+from tensorcost.activities.integration.bedrock.members import Members
 from tensorcost.activities.integration.bedrock.survey import RegionSurvey, Survey
-from tensorcost.activities.integration.ports import Discovery
+from tensorcost.activities.integration.ports import Discovery, Known
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
-from tensorcost.domain.integration.diagnosis_codes import Code
+from tensorcost.domain.integration.diagnosis_codes import Code, place
 from tensorcost.domain.integration.diagnosis_logs import judge_unlogged
-from tensorcost.domain.integration.probe_facts import ErrorKind, Probe
+from tensorcost.domain.integration.places import Place, is_due
+from tensorcost.domain.integration.plan import Site
 from tensorcost.domain.integration.progress_records import AccountCoverage
 from tensorcost.domain.integration.progress_sources import MISSING_SOURCE, judge_missing
-from tensorcost.domain.integration.states import ConnectionMode, Coverage
+from tensorcost.domain.integration.states import Coverage, SourceKind
 from tensorcost.providers.aws.errors import ProviderError
 from tensorcost.providers.aws.session import AccountSession
 from tensorcost.providers.bedrock.regions import candidate_regions, primary_region
-from tensorcost.providers.bedrock.source_accounts import MemberAccount, list_accounts
-
-T = TypeVar("T")
-R = TypeVar("R")
-SIDE_BY_SIDE: Final = 8
-"""Accounts or regions looked at together; the tenant's limiter bounds the calls behind them."""
 
 JUDGED: Final = (
     MISSING_SOURCE,
+    Code.TRUST_DENIED,
+    Code.TRUST_EXPLICIT_DENY,
+    Code.EXTERNAL_ID_MISMATCH,
+    Code.ORG_NOT_MANAGEMENT,
+    Code.ORG_DENIED,
+    Code.ORG_NONE,
     Code.MEMBER_ROLE_MISSING,
     Code.MEMBER_ROLE_DENIED,
     Code.ACCOUNT_NOT_ALLOWED,
+    Code.ACCOUNT_SUSPENDED,
+    Code.ACCOUNT_LEFT,
     Code.CW_DENIED,
     Code.BEDROCK_DENIED,
     Code.LOGS_DENIED,
@@ -56,17 +64,23 @@ class Discoverer:
     access: BedrockAccess
     connection: Connection
     now: datetime
+    known: Known
 
     def discover(self) -> Discovery:
         own = self.access.session(self.connection)
-        findings: list[NewFinding] = []
-        accounts = self._accounts(own, findings)
-        covered = [found.account_id for found in accounts if found.coverage is Coverage.COVERED]
-        surveys = self._surveys(covered)
+        accounts, findings = Members(
+            self.access, self.connection, self.known.accounts, self.now
+        ).look(own)
+        places = self._places(accounts)
+        due = [one for one in places if is_due(one, self.known.places, self.now)]
+        surveys = try_each(self._survey, due).done
+        looked = {survey.place.place for survey in surveys}
+        unasked = {account.account_id for account in accounts if account.coverage is Coverage.ERROR}
+        left = {one for one in places if one not in looked}
         sites = [site for survey in surveys for site in survey.sites]
-        bills, about_bills = BillSearch(self.access, self.connection, own).look()
+        sites += [site for site in self.known.sites if _stays(site, left, unasked)]
+        bills, about_bills = self._bills(own)
         sites += bills
-        findings += about_bills
         missing = judge_missing(sites)
         for survey in surveys:
             findings += survey.findings
@@ -74,48 +88,25 @@ class Discoverer:
         return Discovery(
             accounts=accounts,
             sites=sites,
-            findings=[*findings, *missing],
+            findings=[*findings, *about_bills, *missing],
             judged=[str(code) for code in JUDGED],
             missing=[found.title for found in missing],
             profiles=[profile for survey in surveys for profile in survey.profiles],
+            places=[survey.place for survey in surveys],
+            spared=frozenset({*unasked, *(place(*one) for one in left)}),
         )
 
-    def _accounts(self, own: AccountSession, findings: list[NewFinding]) -> list[AccountCoverage]:
-        """The connection's own account and, in Organization mode, every member: never silence."""
-        if self.connection.mode is ConnectionMode.SINGLE_ACCOUNT:
-            own.verify()
-            return [self._covered(self.connection.account_id, self.connection.name)]
-        members = list(list_accounts(own))
-        checked = _side_by_side(self._member, members)
-        findings += [found for _, found in checked if found is not None]
-        return [coverage for coverage, _ in checked]
-
-    def _member(self, member: MemberAccount) -> tuple[AccountCoverage, NewFinding | None]:
-        if member.account_id == self.connection.account_id:
-            return self._of(member, Coverage.COVERED, "the stack's own role reads it"), None
-        if not member.is_active:
-            return self._of(member, Coverage.SKIPPED, f"the account is {member.state}"), None
-        listed = self.connection.settings.allowed_accounts
-        if listed and member.account_id not in listed:
-            return self._of(member, Coverage.SKIPPED, "not on the list of accounts"), None
-        try:
-            self.access.session(self.connection, member.account_id).verify()
-        except ProviderError as error:
-            if not is_refusal(error):
-                return self._of(member, Coverage.ERROR, error.failure.message), None
-            found = self.access.finding(error, Probe.MEMBER_ROLE, self.connection)
-            denied = error.kind is ErrorKind.EXPLICIT_DENY
-            coverage = Coverage.DENIED if denied else Coverage.ROLE_MISSING
-            return self._of(member, coverage, found.title), found
-        return self._of(member, Coverage.COVERED, ""), None
-
-    def _surveys(self, accounts: Sequence[str]) -> list[Survey]:
+    def _places(self, accounts: Sequence[AccountCoverage]) -> list[Place]:
+        """Every region of every account that can be entered, and those that the bill names."""
+        entered = [one.account_id for one in accounts if one.coverage is Coverage.COVERED]
         regions = candidate_regions(self.connection)
-        places = [(account, region) for account in accounts for region in regions]
-        return _side_by_side(self._survey, places)
+        found = [(account, region) for account in entered for region in regions]
+        if not self.connection.settings.regions:
+            found += sorted(one for one in self.known.billed if one[0] in set(entered))
+        return list(dict.fromkeys(found))
 
-    def _survey(self, place: tuple[str, str]) -> Survey:
-        account, region = place
+    def _survey(self, one: Place) -> Survey:
+        account, region = one
         named = self.connection.settings.regions
         is_own = account == self.connection.account_id
         is_primary = is_own and region == primary_region(self.connection)
@@ -125,25 +116,24 @@ class Discoverer:
             session=self.access.session(self.connection, account),
             region=region,
             wanted=region in named or is_primary,
+            billed=one in self.known.billed,
+            resolved=Site(SourceKind.PROFILES, account, region) in self.known.sites,
             now=self.now,
         ).look()
 
-    def _covered(self, account_id: str, name: str) -> AccountCoverage:
-        return AccountCoverage(account_id, name, "ACTIVE", "", Coverage.COVERED, "", self.now)
-
-    def _of(self, member: MemberAccount, coverage: Coverage, detail: str) -> AccountCoverage:
-        return AccountCoverage(
-            member.account_id,
-            member.name,
-            member.state,
-            member.joined_method,
-            coverage,
-            detail[:500],
-            self.now,
-        )
+    def _bills(self, own: AccountSession) -> tuple[list[Site], list[NewFinding]]:
+        """The bill's site; as it was known where it cannot be looked for just now."""
+        try:
+            return BillSearch(self.access, self.connection, own).look()
+        except ProviderError as error:
+            before = [site for site in self.known.sites if site.source is SourceKind.BILL]
+            if is_refusal(error) or not before:
+                raise
+            return before, []
 
 
-def _side_by_side(work: Callable[[T], R], over: Iterable[T]) -> list[R]:
-    """``work`` over everything, some at a time, answers in order; the first error is raised."""
-    with ThreadPoolExecutor(max_workers=SIDE_BY_SIDE, thread_name_prefix="discover") as pool:
-        return list(pool.map(work, over))
+def _stays(site: Site, left: set[Place], unasked: set[str]) -> bool:
+    """Whether a site is kept as it was known: nobody looked at its place this time."""
+    if site.source is SourceKind.BILL:
+        return False
+    return (site.account_id, site.region) in left or site.account_id in unasked

@@ -22,8 +22,9 @@ from tensorcost.activities.integration.ports import (
 )
 from tensorcost.domain.integration.probe_facts import ErrorKind
 from tensorcost.domain.integration.states import SourceKind
-from tensorcost.domain.spend.bill import ParsedBill
-from tensorcost.domain.spend.parsed import ParsedSpend
+from tensorcost.domain.spend.bill import BillDelivery, ParsedBill
+from tensorcost.domain.spend.limits import RejectReason
+from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.providers.aws.errors import ProviderError
 from tensorcost.providers.aws.session import AccountSession
 from tensorcost.providers.bedrock.attribution import AttributionRules
@@ -38,6 +39,7 @@ from tensorcost.providers.bedrock.source_control import (
 from tensorcost.providers.bedrock.source_cur import (
     BillExport,
     Delivery,
+    ManifestRef,
     list_manifests,
     open_delivery,
     read_delivery,
@@ -203,18 +205,36 @@ class ItemReader:
         first = item.window_start.astimezone(UTC).date()
         last = (item.window_end - timedelta(microseconds=1)).astimezone(UTC).date()
         for ref in list_manifests(session, export, first, last):
-            position = ref.period.isoformat()
-            if position <= self.job.after:
-                continue
+            is_new = (ref.key, ref.etag) not in self.job.manifests
+            if is_new and ref.period.isoformat() > self.job.after:
+                yield self._bill(session, ref)
+
+    def _bill(self, session: AccountSession, ref: ManifestRef) -> BillChunk:
+        """One delivery. One that is odd becomes a reject, so that other months are read."""
+        position = ref.period.isoformat()
+        try:
             delivery = open_delivery(session, ref)
-            yield BillChunk(
-                position, delivery.identity, self._guarded(self._lines(session, delivery))
-            )
+        except ProviderError as error:
+            if error.kind is not ErrorKind.INVALID:
+                raise _if_vanished(error) from error
+            odd = _refused(ref.key, error)
+            identity = BillDelivery(ref.export.name, ref.period, ref.key, ref.etag)
+            return BillChunk(position, identity, lambda: [odd])
+        lines = self._lines(session, delivery)
+        return BillChunk(position, delivery.identity, self._guarded(lines))
 
     def _lines(
         self, session: AccountSession, delivery: Delivery
     ) -> Callable[[], Iterator[ParsedBill]]:
-        return lambda: read_delivery(session, delivery, self.job.bounds, self.directory)
+        def rows() -> Iterator[ParsedBill]:
+            try:
+                yield from read_delivery(session, delivery, self.job.bounds, self.directory)
+            except ProviderError as error:
+                if error.kind is not ErrorKind.INVALID:
+                    raise
+                yield _refused(delivery.ref.key, error)
+
+        return rows
 
     def _profiles(self, session: AccountSession) -> Iterator[Chunk]:
         if not self.job.after:
@@ -243,6 +263,11 @@ class ItemReader:
             if site.source is SourceKind.BILL:
                 connection = with_bucket(connection, site.params["bucket"])
             raise self.access.translated(error, PROBE_OF[site.source], connection) from error
+
+
+def _refused(file: str, error: ProviderError) -> ParsedBill:
+    reject = Reject(file, 0, RejectReason.BAD_MANIFEST, error.failure.message)
+    return ParsedBill(rejects=[reject])
 
 
 def _if_vanished(error: ProviderError) -> ProviderError:

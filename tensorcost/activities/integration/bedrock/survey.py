@@ -8,6 +8,7 @@ from tensorcost.activities.integration.bedrock.access import BedrockAccess, is_r
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
 from tensorcost.domain.integration.diagnosis_logs import LogPlace
+from tensorcost.domain.integration.places import KnownPlace, PlaceState
 from tensorcost.domain.integration.plan import Site
 from tensorcost.domain.integration.probe_facts import ErrorKind, Probe
 from tensorcost.domain.integration.progress_records import StoredProfile
@@ -28,6 +29,7 @@ from tensorcost.providers.bedrock.source_objects import LogBucket, has_log_objec
 class Survey:
     """What one region of one account offers."""
 
+    place: KnownPlace
     sites: list[Site] = field(default_factory=list)
     profiles: list[StoredProfile] = field(default_factory=list)
     findings: list[NewFinding] = field(default_factory=list)
@@ -37,34 +39,49 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class RegionSurvey:
-    """Looks at one region. ``wanted`` regions keep their sites even while they are quiet."""
+    """Looks at one region. ``wanted`` and ``billed`` regions keep their sites while they are quiet;
+    of ``resolved`` ones the profiles are read by every sync."""
 
     access: BedrockAccess
     connection: Connection
     session: AccountSession
     region: str
     wanted: bool
+    billed: bool
+    resolved: bool
     now: datetime
 
     def look(self) -> Survey:
-        """Sites and findings. Raises ProviderError only for what trying again may heal."""
-        found = Survey()
+        """Sites and findings. Raises ProviderError only for what trying again may heal.
+
+        A quiet region costs two calls: who calls Bedrock there, and whether it is logged.
+        """
+        found = self._nothing(PlaceState.ACTIVE)
         metrics = self._metrics(found)
         if metrics is None:  # the region is switched off in this account
-            return Survey()
+            return self._nothing(PlaceState.DISABLED)
         logs = list(self._logs(found))
+        is_off = found.logs is not None and not found.logs.is_on
+        if metrics == set() and is_off and not self._is_kept:
+            return self._nothing(PlaceState.QUIET)
         profiles = self._profiles(found)
-        if found.logs is not None and not (metrics or self.wanted or found.logs.is_on):
+        if is_off and not (metrics or self.wanted):  # nobody calls, or nobody knows: no news
             found.logs = None
         elif found.logs is not None and metrics == set():
             found.logs = replace(found.logs, invocations=0)
-        if metrics or logs or found.profiles or self.wanted:
+        if metrics or logs or found.profiles or self._is_kept:
             found.sites += [*logs, *profiles]
             if metrics is not False:
                 found.sites.append(self._site(SourceKind.METRICS))
-        else:
-            found.findings.clear()
-        return found
+            return found
+        return self._nothing(PlaceState.QUIET)
+
+    @property
+    def _is_kept(self) -> bool:
+        return self.wanted or self.billed
+
+    def _nothing(self, state: PlaceState) -> Survey:
+        return Survey(KnownPlace(self.session.account_id, self.region, state, self.now))
 
     def _metrics(self, found: Survey) -> bool | set[str] | None:
         """Models that are counted here, False where counting may not be read, None: no region."""
@@ -128,6 +145,8 @@ class RegionSurvey:
             return False
 
     def _profiles(self, found: Survey) -> list[Site]:
+        if self.resolved:
+            return [self._site(SourceKind.PROFILES)]
         try:
             listing = list_profiles(self.session, self.region)
         except ProviderError as error:

@@ -15,6 +15,7 @@ from tensorcost.domain.integration import cloudformation, onboarding
 from tensorcost.domain.integration.cloudformation import Publication
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.external_id import RANDOM_BYTES, new_external_id
+from tensorcost.domain.integration.onboarding import VARIANTS, Variant
 
 TEMPLATE_NAME: Final = "bedrock-stack.yml"
 PUBLIC_TEMPLATE_URL: Final = "https://downloads.tensorcost.com/cfn/bedrock-stack.yml"
@@ -47,6 +48,10 @@ class BedrockArtefacts:
     def backend_account_id(self) -> str:
         return self._published.backend_account_id
 
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        return VARIANTS
+
     def new_external_id(self) -> str:
         return new_external_id(self._random_bytes(RANDOM_BYTES))
 
@@ -65,6 +70,13 @@ class BedrockArtefacts:
 
     def cli_command(self, connection: Connection) -> str:
         return cloudformation.create_stack_command(connection, self._published)
+
+    def update_command(self, connection: Connection) -> str:
+        """The command that makes the stack trust the connection's ExternalIds of today."""
+        return cloudformation.update_stack_command(connection, self._published)
+
+    def trust_policy(self, connection: Connection) -> str:
+        return cloudformation.trust_policy(connection, self.backend_account_id)
 
     def list_accounts_script(self, connection: Connection) -> str:
         settings = connection.settings

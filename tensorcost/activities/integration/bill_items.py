@@ -1,0 +1,92 @@
+"""A bill as a work item loads it: one that stays broken is refused, and what is wrong is told."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from temporalio import activity
+
+from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.integration.ports import BillChunk, BillLoader, ConnectorError
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.integration.contracts_findings import NewFinding, Severity
+from tensorcost.domain.integration.diagnosis_codes import Code, finding
+from tensorcost.domain.spend.limits import RejectReason
+from tensorcost.domain.spend.parsed import Reject
+from tensorcost.storage.findings import record_findings, resolve_findings
+from tensorcost.storage.session import Database
+from tensorcost.storage.spend.batches import Origin
+
+RESTARTS: Final = 3
+"""How often a delivery that changes or lacks a file is begun again before it is refused."""
+_CODES: Final = (Code.BILL_REFUSED, Code.BILL_ROWS_REJECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class BillItems:
+    """Loads deliveries of a connection's bill."""
+
+    db: Database
+    bills: BillLoader
+
+    async def load(
+        self, tenant_id: TenantId, origin: Origin, chunk: BillChunk, now: datetime
+    ) -> IngestReport:
+        """Load one delivery, or refuse it: then the former one stays, and a finding says why.
+
+        A delivery that changed while it was read is begun again from its manifest a few times
+        first, by raising. Other months of the bill are read in any case.
+        """
+        try:
+            report = await self.bills.load_bill(tenant_id, origin, chunk.delivery, chunk.parts)
+        except ConnectorError as error:
+            again = activity.info().attempt <= RESTARTS
+            if again or error.code != Code.CHANGED_WHILE_READ:
+                raise
+            broken = Reject(
+                chunk.delivery.manifest_key, 0, RejectReason.BROKEN_DELIVERY, error.message
+            )
+            report = await self.bills.refuse(tenant_id, origin, [broken], 0)
+        if origin.connection_id is not None and not report.already_loaded:
+            subject = _subject(chunk)
+            async with self.db.tenant(tenant_id) as tx:
+                await resolve_findings(tx, origin.connection_id, _CODES, subject, now)
+                told = [_told(chunk, report)] if report.rejected else []
+                await record_findings(tx, origin.connection_id, told, judged=(), now=now)
+        return report
+
+
+def _subject(chunk: BillChunk) -> str:
+    return f"{chunk.delivery.export_name}/{chunk.delivery.period:%Y-%m}"
+
+
+def _told(chunk: BillChunk, report: IngestReport) -> NewFinding:
+    month = f"{chunk.delivery.period:%Y-%m}"
+    first = report.rejects[0]
+    evidence = {
+        "manifest": chunk.delivery.manifest_key,
+        "file": first.file,
+        "row": str(first.position),
+        "reason": first.reason,
+        "detail": first.detail[:500],
+        "rejected": str(report.rejected),
+    }
+    if report.refused:
+        return finding(
+            Code.BILL_REFUSED,
+            Severity.ERROR,
+            f"The newest bill of {month} cannot be read whole; the one before it stays",
+            "Look at the file that is named here. AWS writes the bill again within a day, and "
+            "we read it by itself. Where a column is missing, add it to the export's query.",
+            subject=_subject(chunk),
+            evidence=evidence,
+        )
+    return finding(
+        Code.BILL_ROWS_REJECTED,
+        Severity.WARNING,
+        f"{report.rejected} of {report.rows_read} rows of the bill of {month} cannot be read",
+        "The month is short of these rows: they stand in the quarantine with the reason of "
+        "each. The next delivery that is sound replaces the whole month.",
+        subject=_subject(chunk),
+        evidence=evidence,
+    )

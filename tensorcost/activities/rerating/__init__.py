@@ -1,0 +1,1 @@
+"""Re-rating composed: which rows, their new prices, what is written and told of it."""

@@ -1,0 +1,85 @@
+"""``tensorcost reconcile``: spend held against the bill, with Postgres alone."""
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, say, talk
+from tensorcost.domain.errors import ValidationFailed
+
+if TYPE_CHECKING:
+    from tensorcost.domain.ids import TenantId
+    from tensorcost.storage.session import Database
+
+
+def reconcile(
+    tenant: Annotated[str, typer.Option(help="Id or slug of the tenant.")],
+    period: Annotated[
+        str, typer.Option(help="A billing month as YYYY-MM; default every month that is due.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Hold logged usage against the bill, day by day, to the last nano-dollar."""
+    from tensorcost.domain.cost.reconciliation.months import month_of
+
+    try:
+        month = month_of(period) if period else None
+    except ValidationFailed as error:
+        fail(error.message, EXIT_USAGE)
+    summary = run(_reconcile(tenant, month))
+    if as_json:
+        emit_json({"schema": "tensorcost.reconcile/1", "reconciliation": summary})
+    else:
+        show_reconciliation(summary, Console())
+
+
+async def _reconcile(tenant: str, month: date | None) -> dict[str, Any]:
+    from tensorcost.cli.open import doors, find_tenant
+
+    async with doors() as door:
+        tenant_id = await find_tenant(door.platform, tenant)
+        return await reconcile_inline(door.db, tenant_id, month)
+
+
+async def reconcile_inline(
+    db: "Database", tenant_id: "TenantId", month: date | None = None
+) -> dict[str, Any]:
+    """Reconcile ``month``, or every month that is due, in this process; the summary."""
+    from tensorcost.activities.ingest.prices import PriceBooks
+    from tensorcost.activities.reconciliation.reconciler import Reconciler
+    from tensorcost.activities.reconciliation.summary import reconciliation_summary
+    from tensorcost.cli.open import OPERATOR
+    from tensorcost.domain.cost.reconciliation.months import month_name
+    from tensorcost.runtime.heap import settle_heap
+
+    settle_heap()
+    reconciler = Reconciler(db, PriceBooks(db), lambda: datetime.now(UTC))
+    reports = []
+    for period in [month] if month else await reconciler.due(tenant_id):
+        say(f"reconciling {month_name(period)}")
+        reports.append(await reconciler.reconcile(tenant_id, period, OPERATOR))
+    return reconciliation_summary(reports)
+
+
+def show_reconciliation(summary: dict[str, Any], out: Console) -> None:
+    """A table: one line a month, currency and share."""
+    if not summary["periods"]:
+        talk.print("no month is due for reconciliation")
+        return
+    table = Table("month", "state", "version", "currency", "share", box=None)
+    table.add_column("amount", justify="right")
+    for month in summary["periods"]:
+        named = (month["period"], month["state"], str(month["version"]), month["currency"])
+        table.add_row(*named, "billed", month["billed"], style="bold")
+        table.add_row("", "", "", "", "attributed", month["attributed"])
+        for share, amount in month["unattributed"].items():
+            table.add_row("", "", "", "", share, amount)
+        table.add_row("", "", "", "", "difference", month["difference"])
+    out.print(table)
+    for month in summary["periods"]:
+        if month["shared_accounts"]:
+            accounts = ", ".join(month["shared_accounts"])
+            talk.print(f"{month['period']}: two payers bill {accounts}", style="yellow")

@@ -1,0 +1,50 @@
+"""The Rerate workflow as its use cases call it: typed, by name."""
+
+from dataclasses import dataclass
+
+from tensorcost.activities.processes import Processes
+from tensorcost.activities.rerating.activities import rerate_process
+from tensorcost.domain.cost.contracts_rerating import (
+    APPROVE_UPDATE,
+    PRICES_CHANGED_SIGNAL,
+    REJECT_UPDATE,
+    ApproveRequest,
+    PricesChanged,
+    RejectRequest,
+    RerateInput,
+    RerateStatus,
+)
+from tensorcost.domain.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class ReratingProcesses:
+    """Starts and steers Rerate."""
+
+    processes: Processes
+
+    async def begin(self, request: RerateInput) -> tuple[str, bool]:
+        """The workflow's id, and whether it is new; the same request under way is joined."""
+        process = rerate_process(request)
+        return process.workflow_id, await self.processes.start(process)
+
+    async def is_running(self, workflow_id: str) -> bool:
+        return await self.processes.is_running(workflow_id)
+
+    async def prices_changed(self, workflow_id: str) -> None:
+        """Have an open run make its preview anew. NotFound when its process is gone."""
+        await self.processes.signal(workflow_id, PRICES_CHANGED_SIGNAL, PricesChanged())
+
+    async def approve(self, workflow_id: str, request: ApproveRequest) -> RerateStatus:
+        """Conflict when it is refused, or when nothing is open."""
+        try:
+            return await self.processes.update(workflow_id, APPROVE_UPDATE, request, RerateStatus)
+        except NotFound as error:
+            raise Conflict("the process of this re-rating has ended") from error
+
+    async def reject(self, workflow_id: str, request: RejectRequest) -> RerateStatus:
+        """Conflict when it is refused, or when nothing is open."""
+        try:
+            return await self.processes.update(workflow_id, REJECT_UPDATE, request, RerateStatus)
+        except NotFound as error:
+            raise Conflict("the process of this re-rating has ended") from error
