@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from benchmarks.harness import Servers, durable_database, make_tenant
+from benchmarks.harness import Servers, durable_database, make_tenant, peak_megabytes
 from benchmarks.ingest_rows import chunks
 from demo.world.build import build_world
 from demo.world.spec import WorldSpec
@@ -89,12 +89,6 @@ async def load(url: str, tenant: TenantId, objects: Iterator[SpendObject]) -> in
             accepted += report.accepted
     await engine.dispose()
     return accepted
-
-
-def peak_megabytes() -> float:
-    """This process's high-water mark, not that of the one that started it."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 async def in_a_process(servers: Servers, kind: str, size: str) -> tuple[int, float]:

@@ -55,7 +55,7 @@ async def durable_database() -> AsyncIterator[Servers]:
 
 
 async def make_tenant(servers: Servers) -> TenantId:
-    """A tenant of a made-up name."""
+    """A tenant of a made-up name, with a key to hash contents."""
     tenant = TenantId(uuid4())
     platform = await asyncpg.connect(servers.urls.platform)
     try:
@@ -63,6 +63,12 @@ async def make_tenant(servers: Servers) -> TenantId:
             "INSERT INTO app.tenant (tenant_id, slug, name, plan) VALUES ($1, $2, 'b', 'growth')",
             tenant,
             f"bench-{tenant}"[:40],
+        )
+        await platform.execute(
+            "INSERT INTO app.tenant_secret (tenant_id, kind, secret) VALUES ($1, $2, $3)",
+            tenant,
+            "content_hash",
+            b"fake-hashing-key-of-32-bytes-012",
         )
     finally:
         await platform.close()
@@ -122,6 +128,12 @@ def server_cpu(postmaster: int) -> dict[int, float]:
             nanoseconds = Path(f"/proc/{pid}/schedstat").read_text().split()[0]
             seconds[pid] = int(nanoseconds) / 1e9
     return seconds
+
+
+def peak_megabytes() -> float:
+    """This process's high-water mark, not that of the one that started it."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:

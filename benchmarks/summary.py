@@ -9,7 +9,8 @@
 * ``service``: what ``/v1/cost/summary`` does: sums by source and workload, freshness, the
   unpriced part, and the entry in the access ledger.
 
-The answers are compared before anything is timed.
+The answers are compared before anything is timed. Then all days are reconciled with a bill, and
+the same questions are asked again: volumes come from the rollups, money from the bill.
 
     python -m benchmarks.summary [--events 10000000] [--actors 1] [--raw]
 """
@@ -25,7 +26,7 @@ from typing import Final
 import asyncpg
 
 from benchmarks.harness import ROUNDS, Servers, durable_database, spread, timed
-from benchmarks.summary_data import DAYS, START, Dataset, make_dataset
+from benchmarks.summary_data import DAYS, START, Dataset, make_dataset, reconcile
 from tensorcost.domain.cost.query import CostQuery, GroupBy
 from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.ids import TenantId
@@ -73,7 +74,14 @@ class Summaries:
     async def _answer(self, db: Database, tenant: TenantId) -> Answer:
         async with db.tenant(tenant) as tx:
             facts = await read_facts(tx, QUERY)
-        return {fact.key: (fact.measures.requests, fact.measures.cost_nano) for fact in facts}
+        answer: Answer = defaultdict(lambda: (0, 0))
+        for fact in facts:
+            requests, cost_nano = answer[fact.key]
+            answer[fact.key] = (
+                requests + fact.measures.requests,
+                cost_nano + fact.measures.cost_nano,
+            )
+        return answer
 
 
 def _naive(moment: datetime) -> datetime:
@@ -134,6 +142,10 @@ async def main(events: int, actors: int, rounds: int, *, raw: bool) -> None:
         print(f"{events} events, {DAYS} days, made in {seconds:.0f} s")
         await sizes(servers)
         summaries = Summaries(data, Database(app), Database(superuser))
+        for tenant in data.tenants[:2]:
+            await measure(summaries, tenant, rounds)
+        await reconcile(servers)
+        print("\nthe same with every day reconciled with a bill")
         for tenant in data.tenants[:2]:
             await measure(summaries, tenant, rounds)
         data.duck.close()

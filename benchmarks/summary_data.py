@@ -92,6 +92,21 @@ _RAW = (
     "output_tokens, cost_nano, 1::int AS price_version, latency_ms FROM event"
 )
 
+_RECONCILED = (
+    "INSERT INTO ai.reconciliation (tenant_id, reconciliation_id, period, version, closed_until, "
+    "deliveries, requested_by, days, days_changed) SELECT tenant_id, gen_random_uuid(), "
+    f"'{START.date()}', 1, '{START.date() + timedelta(days=DAYS)}', '{{}}', 'bench', {DAYS}, "
+    f"{DAYS} FROM app.tenant",
+    "INSERT INTO ai.reconciled_day (tenant_id, day, reconciliation_id, period, content_hash) "
+    "SELECT tenant_id, period + n, reconciliation_id, period, '' "
+    f"FROM ai.reconciliation, generate_series(0, {DAYS - 1}) n",
+    "INSERT INTO ai.reconciled_account SELECT DISTINCT tenant_id, reconciliation_id, source, "
+    "usage_account_id FROM ai.reconciliation JOIN ai.dimension USING (tenant_id)",
+    "INSERT INTO ai.reconciled_daily SELECT tenant_id, day, reconciliation_id, dim_id, actor_id, "
+    "grain, 'attributed', 'USD', cost_nano, cost_nano, cost_nano "
+    "FROM ai.spend_daily JOIN ai.reconciled_day USING (tenant_id, day)",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
@@ -111,16 +126,25 @@ async def make_dataset(
             await ensure_dimensions(tx, dimensions)
             await ensure_actors(tx, people)
     connection = await asyncpg.connect(servers.superuser)
-    await _load(connection, duck, _HOURLY, "spend_hourly")
-    await _load(connection, duck, _DAILY, "spend_daily")
-    await _load(connection, duck, _CELLS, "spend_cell")
+    await load_table(connection, duck, _HOURLY, "spend_hourly")
+    await load_table(connection, duck, _DAILY, "spend_daily")
+    await load_table(connection, duck, _CELLS, "spend_cell")
     if raw:
         days = [(START + timedelta(days=n)).date() for n in range(DAYS)]
         await ensure_partitions(db, tenants[0], days)
-        await _load(connection, duck, _RAW, "spend_event")
+        await load_table(connection, duck, _RAW, "spend_event")
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
     return Dataset(duck, tenants)
+
+
+async def reconcile(servers: Servers) -> None:
+    """Make a bill answer for every day and account, each row at the cost of its estimate."""
+    connection = await asyncpg.connect(servers.superuser)
+    for statement in _RECONCILED:
+        await connection.execute(statement)
+    await connection.execute("VACUUM ANALYZE")
+    await connection.close()
 
 
 def make_dimensions() -> list[Dimension]:
@@ -187,9 +211,10 @@ def make_events(
     return duck
 
 
-async def _load(
+async def load_table(
     connection: asyncpg.Connection, duck: duckdb.DuckDBPyConnection, query: str, table: str
 ) -> None:
+    """Copy what DuckDB answers into a table of schema ``ai``, columns by their names."""
     reader: pa.RecordBatchReader = duck.sql(query).to_arrow_reader(_BATCH)
     encoder = pgpq.ArrowToPostgresBinaryEncoder(reader.schema)
 
