@@ -34,7 +34,6 @@ _CLAUDE: Final = {
     "46opus": "anthropic.claude-opus-4-6-v1",
 }
 """Version digits, then the class. From 4.6 on ids carry no date and follow from the name."""
-_CLAUDE_CLAUDE_IDS: Final = frozenset(_CLAUDE.values())
 _CLAUDE_IDS: Final = frozenset(_CLAUDE.values())
 _CLAUDE_NAME: Final = re.compile(r"v?(\d{1,2})?(opus|sonnet|haiku)?(?<!\d)(\d{1,2})?(v2)?")
 _FIRST_UNDATED: Final = 4

@@ -1,14 +1,9 @@
 """Coverage: the share of billed usage that rows explain, by account and region (N15)."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import Final
-
-from tensorcost.domain.cost.reconciliation.facts import Basis, CellSum, Gap, GapClass
-from tensorcost.domain.cost.reconciliation.ledger import ESTIMATE_CURRENCY
-from tensorcost.domain.spend.facts import Grain
 
 Place = tuple[str, str]
 """Account and region."""
@@ -69,29 +64,3 @@ def share_shown(share: Fraction | None) -> Decimal | None:
     if share is None:
         return None
     return Decimal(int(share * 10**_SHARE_PLACES)).scaleb(-_SHARE_PLACES)
-
-
-def coverage(
-    cells: Iterable[CellSum], gaps: Iterable[Gap], basis: Basis = Basis.UNBLENDED
-) -> list[Coverage]:
-    """Coverage of every place that the reconciled days name, in order of account and region.
-
-    Both arguments may span any window, as long as they are of the same days.
-    """
-    sums: dict[Place, Coverage] = {}
-    for cell in cells:
-        if cell.currency == ESTIMATE_CURRENCY:
-            place = Coverage(cell.cell.account_id, cell.cell.region)
-            nano = getattr(cell.attributed, basis.value)
-            by = "by_metric" if cell.grain is Grain.METRIC else "by_request"
-            _add(sums, replace(place, **{by: nano}))
-    for gap in gaps:
-        if gap.currency == ESTIMATE_CURRENCY and gap.gap_class is GapClass.UNLOGGED:
-            nano = getattr(gap.money, basis.value)
-            _add(sums, Coverage(gap.cell.account_id, gap.cell.region, unlogged=nano))
-    return [sums[place] for place in sorted(sums)]
-
-
-def _add(sums: dict[Place, Coverage], found: Coverage) -> None:
-    place = (found.account_id, found.region)
-    sums[place] = sums[place].plus(found) if place in sums else found
