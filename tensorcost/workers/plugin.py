@@ -6,14 +6,12 @@ from typing import Final
 
 from temporalio import client, worker
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import (
-    DataConverter,
-    DefaultFailureConverterWithEncodedAttributes,
-)
+from temporalio.converter import DataConverter
 from temporalio.plugin import SimplePlugin
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from tensorcost.workers.codec import EncryptionCodec
+from tensorcost.workers.failures import ShortEncodedFailureConverter, ShortFailureConverter
 from tensorcost.workers.interceptors import TenantLogs
 from tensorcost.workers.settings import CodecSettings
 
@@ -48,9 +46,11 @@ def workflow_runner() -> SandboxedWorkflowRunner:
 def data_converter(codec: CodecSettings | None = None) -> DataConverter:
     """Pydantic JSON; with a codec, failures' messages and stack traces are encrypted too."""
     if codec is None:
-        return pydantic_data_converter
+        return dataclasses.replace(
+            pydantic_data_converter, failure_converter_class=ShortFailureConverter
+        )
     return dataclasses.replace(
         pydantic_data_converter,
         payload_codec=EncryptionCodec.of(codec.raw_keys(), codec.active),
-        failure_converter_class=DefaultFailureConverterWithEncodedAttributes,
+        failure_converter_class=ShortEncodedFailureConverter,
     )
