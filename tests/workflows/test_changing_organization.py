@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from temporalio.client import ScheduleOverlapPolicy
 
 from demo.aws import state as sim
 from demo.aws.control import SimControl
@@ -69,12 +70,17 @@ class Stage:
         return found
 
     async def sync_an_hour_later(self) -> SyncRun:
-        """What the organisation has become is served; the next sync runs to its end."""
+        """What the organisation has become is served; the next sync runs to its end.
+
+        It waits for the workflow before it, which ends a moment after its run has.
+        """
         self.aws.seed_state(self.state)
         self.clock.move(hours=1)
         before = await self.newest(RunKind.SYNC)
         schedule = sync_workflow_id(self.connection.connection_id)
-        await self.house.client.get_schedule_handle(schedule).trigger()
+        await self.house.client.get_schedule_handle(schedule).trigger(
+            overlap=ScheduleOverlapPolicy.BUFFER_ONE
+        )
         return await self.ended(RunKind.SYNC, after=before)
 
     async def newest(self, kind: RunKind) -> SyncRun | None:
@@ -220,7 +226,9 @@ async def test_a_sync_looks_for_accounts_once_an_hour_and_reads_without(stage: S
     stage.call(member(4), 0.1)
     stage.aws.seed_state(stage.state)
     stage.clock.move(minutes=20)
-    await stage.house.client.get_schedule_handle(schedule).trigger()
+    await stage.house.client.get_schedule_handle(schedule).trigger(
+        overlap=ScheduleOverlapPolicy.BUFFER_ONE
+    )
     run = await stage.ended(RunKind.SYNC, after=None)
     assert stage.aws.requests(operation="ListAccounts") == []
     assert run.tally.accepted >= REQUESTS

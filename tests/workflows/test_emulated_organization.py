@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleOverlapPolicy
 
 from demo.aws.control import SimControl
 from demo.aws.server import running_simulator
@@ -97,7 +97,7 @@ async def test_an_organisation_is_connected_and_every_request_is_found_once(
         outcome = await finish(house.client, connection)
         assert await logged_totals(db, tenant) == truth_of(world)
         schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
-        await schedule.trigger()
+        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
         synced = await wait_for_run(db, connection, RunKind.SYNC)
     assert outcome.state is synced.state is RunState.COMPLETED
     assert (outcome.tally.failed, synced.tally.failed) == (0, 0)

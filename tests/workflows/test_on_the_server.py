@@ -12,6 +12,7 @@ from temporalio.client import (
     Client,
     ScheduleActionExecutionStartWorkflow,
     ScheduleHandle,
+    ScheduleOverlapPolicy,
 )
 from temporalio.common import SearchAttributeKey
 
@@ -129,7 +130,7 @@ async def test_a_scheduled_sync_goes_on_from_the_watermarks(
         await finished(house.client, onboarded["backfill_id"])
         schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
         for number in (1, 2):
-            await schedule.trigger()
+            await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
             started = await nth_run_of(schedule, number)
             outcome = SyncOutcome.model_validate(await finished(house.client, started))
             assert outcome.state is RunState.COMPLETED
@@ -247,12 +248,12 @@ async def test_a_source_that_a_sync_is_the_first_to_read_is_backfilled(
         )
         denied_yet.clear()  # the customer adds the bucket's policy
         schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
-        await schedule.trigger()
+        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
         await finished(house.client, await nth_run_of(schedule, 1))
         handle = house.client.get_workflow_handle(backfill_workflow_id(connection.connection_id, 2))
         second = BackfillOutcome.model_validate(await handle.result())
         attributes = (await handle.describe()).typed_search_attributes
-        await schedule.trigger()
+        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
         await finished(house.client, await nth_run_of(schedule, 2))
     assert (first.tally.failed, second.tally.failed) == (4, 0)
     async with db.tenant(connection.tenant_id) as tx:

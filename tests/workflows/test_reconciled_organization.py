@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, ScheduleOverlapPolicy
 
 from demo.aws.control import SimControl
 from demo.aws.server import running_simulator
@@ -138,7 +138,7 @@ async def test_what_a_backfill_read_is_reconciled_and_a_restatement_changes_it(
             check(report, bills[month])
         restated = publish_restatement(world.path, aws)
         schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
-        await schedule.trigger()
+        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
         told = await first_event(db, tenant, "cost.restated")
         second = await reconciled(house.client, tenant)
     report = second[restated]
