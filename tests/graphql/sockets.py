@@ -2,11 +2,17 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
+
+from tensorcost.domain.identity.scopes import Scope
+from tensorcost.domain.ids import TenantId
+from tests.graphql.world import GraphqlWorld
+from tests.support.principals import caller
 
 PROTOCOL = Subprotocol("graphql-transport-ws")
 
@@ -52,3 +58,11 @@ class Socket:
         """Wait until the server has closed; its code."""
         await asyncio.wait_for(self.raw.wait_closed(), 20)
         return self.raw.close_code
+
+
+def sign_in(face: GraphqlWorld, tenant: TenantId, token: str, **changes: Any) -> str:
+    """A fake token by which a socket becomes a caller of ``tenant``."""
+    principal = caller(tenant, changes.pop("scopes", Scope))
+    expires = face.world.clock().timestamp() + changes.pop("seconds", 900)
+    face.principals[token] = replace(principal, expires_at=expires)
+    return token

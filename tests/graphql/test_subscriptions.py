@@ -15,24 +15,14 @@ from tensorcost.domain.identity.principal import Plan, Principal
 from tensorcost.domain.identity.scopes import Role, Scope
 from tensorcost.domain.ids import TenantId
 from tests.events.world import commit
-from tests.graphql.sockets import Socket
+from tests.graphql.sockets import Socket, sign_in
 from tests.graphql.world import GraphqlWorld, served
-from tests.support.connections import make_connection, make_run
 from tests.support.databases import Database
-from tests.support.principals import caller
 from tests.support.tenants import make_tenant
 
 EVENTS = """subscription ($types: [String!], $after: String) {
   events(types: $types, after: $after) { id cursor type data timestamp traceId }
 }"""
-
-
-def sign_in(face: GraphqlWorld, tenant: TenantId, token: str, **changes: Any) -> str:
-    """A fake token by which a socket becomes a caller of ``tenant``."""
-    principal = caller(tenant, changes.pop("scopes", Scope))
-    expires = face.world.clock().timestamp() + changes.pop("seconds", 900)
-    face.principals[token] = replace(principal, expires_at=expires)
-    return token
 
 
 async def next_events(socket: Socket, count: int) -> list[dict[str, Any]]:
@@ -346,45 +336,6 @@ async def test_another_protocol_is_refused(face: GraphqlWorld) -> None:
             f"ws://{address}/graphql", subprotocols=[Subprotocol("graphql-ws")]
         )
         assert await socket.close_code() == 4406
-
-
-async def test_progress_begins_with_the_present_and_follows_the_connections_events(
-    face: GraphqlWorld, tenant: TenantId
-) -> None:
-    connection = await make_connection(face.world.database, tenant)
-    other = await make_connection(face.world.database, tenant, account_id="444455556666")
-    token = sign_in(face, tenant, "fake-progress")
-    query = """subscription ($id: ID!) { backfillProgress(connectionId: $id) {
-        event run { state percent steps(first: 5) { nodes { key } } } } }"""
-    async with served(face.gateway()) as address, Socket(address, token) as socket:
-        await socket.subscribe("1", query, id=str(connection.connection_id))
-        assert _progress(await socket.receive()) == {"event": None, "run": None}
-        await make_run(face.world.database, connection)
-        for about in (other, connection):
-            async with face.world.database.tenant(tenant) as tx:
-                data = {"connection_id": str(about.connection_id)}
-                tx.emit(NewEvent(EventType.BACKFILL_STARTED, data))
-        told = _progress(await socket.receive())
-    assert told["event"] == "backfill.started"
-    assert told["run"]["state"] == "RUNNING"
-
-
-async def test_progress_of_another_tenants_connection_is_not_found(
-    face: GraphqlWorld, tenant: TenantId, database: Database
-) -> None:
-    theirs = await make_connection(face.world.database, await make_tenant(database))
-    token = sign_in(face, tenant, "fake-foreign")
-    async with served(face.gateway()) as address, Socket(address, token) as socket:
-        for name in ("connectionProgress", "backfillProgress"):
-            query = f'subscription {{ {name}(connectionId: "{theirs.connection_id}") {{ event }} }}'
-            await socket.subscribe(name, query)
-            message = await socket.receive()
-            assert message["payload"][0]["extensions"]["code"] == "NOT_FOUND"
-
-
-def _progress(message: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = message["payload"]["data"]["backfillProgress"]
-    return found
 
 
 def _count_streams(face: GraphqlWorld) -> list[object]:

@@ -15,6 +15,13 @@ from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.integration.ports import Connector, Loaders
 from tensorcost.activities.processes import Processes
 from tensorcost.domain.clock import Clock
+from tensorcost.domain.integration.contracts import (
+    BackfillOutcome,
+    OnboardingOutcome,
+    onboarding_workflow_id,
+)
+from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.states import OnboardingPhase
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.storage.session import Database
 from tensorcost.workers.build import WorkerDeps, build
@@ -70,3 +77,15 @@ async def open_house(
         async with core, cloud:
             processes = Processes(client, queue_suffix=settings.queue_suffix)
             yield House(client, db, processes, settings)
+
+
+async def finish(client: Client, connection: Connection) -> BackfillOutcome:
+    """Wait for the onboarding, which must connect, and for its backfill."""
+    handle = client.get_workflow_handle(
+        onboarding_workflow_id(connection.connection_id), result_type=OnboardingOutcome
+    )
+    onboarded = await handle.result()
+    assert onboarded.phase is OnboardingPhase.CONNECTED
+    backfill = client.get_workflow_handle(onboarded.backfill_id, result_type=BackfillOutcome)
+    outcome: BackfillOutcome = await backfill.result()
+    return outcome

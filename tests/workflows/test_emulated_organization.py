@@ -18,16 +18,12 @@ from demo.world.spec import World, WorldSpec
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.activities.processes import Processes
 from tensorcost.domain.integration.contracts import (
-    BackfillOutcome,
-    OnboardingOutcome,
-    onboarding_workflow_id,
     sync_workflow_id,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import (
     Coverage,
-    OnboardingPhase,
     RunKind,
     RunState,
     SourceKind,
@@ -39,7 +35,7 @@ from tensorcost.storage.session import Database
 from tensorcost.workers.plugin import temporal_plugin
 from tests.support.databases import Database as TestDatabase
 from tests.support.estate import Estate, connect_world, logged_totals, truth_of
-from tests.support.temporal_house import open_house, utc_now
+from tests.support.temporal_house import finish, open_house, utc_now
 from tests.support.tenants import app_database, make_tenant
 from tests.support.worker_process import WorkerConfig, worker_process
 
@@ -68,17 +64,6 @@ async def db(database: TestDatabase) -> AsyncIterator[Database]:
 
 def processes(inner: Processes) -> IntegrationProcesses:
     return IntegrationProcesses(inner, backfill_days=DAYS + 1, interval=timedelta(milliseconds=300))
-
-
-async def finish(client: Client, connection: Connection) -> BackfillOutcome:
-    handle = client.get_workflow_handle(
-        onboarding_workflow_id(connection.connection_id), result_type=OnboardingOutcome
-    )
-    onboarded = await handle.result()
-    assert onboarded.phase is OnboardingPhase.CONNECTED
-    backfill = client.get_workflow_handle(onboarded.backfill_id, result_type=BackfillOutcome)
-    outcome: BackfillOutcome = await backfill.result()
-    return outcome
 
 
 @pytest.mark.slow

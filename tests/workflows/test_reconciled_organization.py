@@ -32,9 +32,8 @@ from tensorcost.storage.engine import make_engine
 from tensorcost.storage.session import Database, PlatformDatabase
 from tests.support.databases import Database as TestDatabase
 from tests.support.estate import Estate, connect_world
-from tests.support.temporal_house import open_house, utc_now
+from tests.support.temporal_house import finish, open_house, utc_now
 from tests.support.tenants import app_database, make_tenant
-from tests.workflows.test_emulated_organization import finish
 
 DAYS = 40
 CENT = Decimal("0.01")

@@ -1,147 +1,38 @@
 """Runs as rows: opened once, planned once, closed once, told on every way."""
 
 from collections.abc import AsyncIterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import ActivityEnvironment
 
 from tensorcost.activities.integration.backfills import SILENT_FOR
-from tensorcost.activities.integration.runs import RunActivities
 from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.events.catalogue import EventType
-from tensorcost.domain.integration.contracts import ConnectionKey, Failure, Tally
-from tensorcost.domain.integration.contracts_connection import Connection
+from tensorcost.domain.integration.contracts import Failure, Tally
 from tensorcost.domain.integration.contracts_steps import (
-    BackfillRequest,
-    BackfillTicket,
     FailItem,
-    FinishRun,
     NextItems,
     PlanRequest,
-    RunEnded,
 )
 from tensorcost.domain.integration.plan import Site
-from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import RunKind, RunState, SourceKind, StepState
-from tensorcost.storage import integration, integration_sites, outbox, sync_history
+from tensorcost.storage import integration, integration_sites, sync_history
 from tensorcost.storage.session import Database
 from tensorcost.storage.sync_steps import StepSaving, open_steps, save_step
+from tests.activities.integration.runs_bench import LOGS, METRICS, SITES, Bench
 from tests.support.bills import OCTOBER, bill_line, load_bill
 from tests.support.connections import ACCOUNT, NOW, make_connection
 from tests.support.databases import Database as TestDatabase
 from tests.support.tenants import app_database, make_tenant
-
-LOGS = Site(SourceKind.LOGS_S3, ACCOUNT, "us-east-1", {"bucket": "b"})
-METRICS = Site(SourceKind.METRICS, ACCOUNT, "us-east-1")
-SITES = [LOGS, METRICS]
 
 
 @pytest.fixture(scope="module")
 async def db(database: TestDatabase) -> AsyncIterator[Database]:
     async with app_database(database) as opened:
         yield opened
-
-
-class Bench:
-    """One connection with two sites, and the activities at a clock of our own."""
-
-    def __init__(self, db: Database, connection: Connection) -> None:
-        self.db = db
-        self.connection = connection
-        self.now: datetime = NOW
-        self.asked: list[ReconcileRequest] = []
-        self.acts = RunActivities(db, lambda: self.now, self, tenant_cap=6)
-        self.env = ActivityEnvironment()
-        self.key = ConnectionKey(
-            tenant_id=connection.tenant_id,
-            connection_id=connection.connection_id,
-            provider="bedrock",
-        )
-
-    async def ask(self, request: ReconcileRequest) -> str:
-        """Stands in for the Reconcile workflow."""
-        self.asked.append(request)
-        return "tenant/fake/reconcile"
-
-    async def open(
-        self, run_id: UUID | None = None, *, after_sync: UUID | None = None
-    ) -> tuple[UUID, BackfillTicket]:
-        """Ask for a backfill as a validation does, or as a sync does."""
-        run_id = run_id or uuid4()
-        request = BackfillRequest(
-            connection=self.key,
-            run_id=run_id,
-            days=None if after_sync else 4,
-            requested_by="user:a",
-            now=self.now,
-            after_sync=after_sync,
-        )
-        return run_id, await self.env.run(self.acts.open_backfill, request)
-
-    def plan(self, run_id: UUID, ticket: BackfillTicket) -> PlanRequest:
-        assert ticket.window_end is not None
-        return PlanRequest(
-            connection=self.key,
-            run_id=run_id,
-            workflow_id=ticket.workflow_id,
-            window_start=ticket.window_start,
-            window_end=ticket.window_end,
-        )
-
-    async def finish(self, run_id: UUID, state: RunState) -> RunEnded:
-        order = FinishRun(connection=self.key, run_id=run_id, state=state)
-        return await self.env.run(self.acts.finish_run, order)
-
-    async def backfill(
-        self, *, failing: str = "", state: RunState = RunState.COMPLETED
-    ) -> tuple[UUID, BackfillTicket]:
-        """A backfill whose steps all work, save those of the sources named ``failing``."""
-        run_id, ticket = await self.open()
-        await self.env.run(self.acts.plan_backfill, self.plan(run_id, ticket))
-        await self.work(run_id, failing)
-        await self.finish(run_id, state)
-        return run_id, ticket
-
-    async def sync(self, *, failing: str = "") -> tuple[UUID, RunEnded]:
-        """A whole sync up to now."""
-        run_id = uuid4()
-        request = PlanRequest(
-            connection=self.key, run_id=run_id, workflow_id="sync", window_end=self.now
-        )
-        await self.env.run(self.acts.plan_sync, request)
-        await self.work(run_id, failing)
-        return run_id, await self.finish(run_id, RunState.COMPLETED)
-
-    async def work(self, run_id: UUID, failing: str = "") -> None:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            for step in await sync_history.list_steps(tx, run_id, limit=100):
-                failed = failing and failing in step.source
-                state = StepState.FAILED if failed else StepState.COMPLETED
-                saving = StepSaving(run_id, step.step_key, state, Tally())
-                await save_step(tx, saving, self.now)
-
-    async def sources(self, run_id: UUID) -> set[str]:
-        """What a run's steps read."""
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            return {step.source for step in await sync_history.list_steps(tx, run_id, limit=100)}
-
-    async def discover(self, sites: list[Site]) -> None:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            await integration_sites.replace_sites(
-                tx, self.connection.connection_id, sites, self.now
-            )
-
-    async def events(self) -> list[str]:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            return [event.type for event in await outbox.events_after(tx, 0, limit=100)]
-
-    async def run(self, run_id: UUID) -> SyncRun:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            return await sync_history.get_run(tx, run_id)
 
 
 @pytest.fixture

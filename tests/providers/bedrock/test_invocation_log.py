@@ -284,27 +284,6 @@ def test_a_record_without_request_id_is_known_by_file_and_line() -> None:
     assert batch.request_id[1] is None
 
 
-@pytest.mark.parametrize("indent", [None, 1])
-def test_a_json_array_of_records_reads_like_lines(indent: int | None) -> None:
-    text = json.dumps([GOOD, {"odd": 1}, record(requestId="r3")], indent=indent).encode()
-    for data in (text, gzip.compress(text)):
-        ids, rejects, read = merged(parse_object(chunked(data), settings()))
-        assert ids == [GOOD["requestId"], "r3"]
-        assert (rejects, read) == ([(2, RejectReason.MISSING_FIELD)], 3)
-
-
-def test_a_pretty_printed_record_is_one_record() -> None:
-    ids, rejects, _ = merged(parse_object([json.dumps(GOOD, indent=2).encode()], settings()))
-    assert (ids, rejects) == ([GOOD["requestId"]], [])
-
-
-@pytest.mark.parametrize("cut", [30, 300])
-def test_a_document_cut_short_is_one_reject(cut: int) -> None:
-    for text in (json.dumps([GOOD, GOOD], indent=1), json.dumps(GOOD, indent=1)):
-        ids, rejects, _ = merged(parse_object([text.encode()[:cut]], settings()))
-        assert (ids, [reason for _, reason in rejects]) == ([], [RejectReason.NOT_JSON])
-
-
 def test_log_events_are_read_like_lines_and_their_event_id_stands_in() -> None:
     events = [
         LogMessage("e1", json.dumps(GOOD)),
