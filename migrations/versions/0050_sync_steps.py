@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 
-from alembic import op
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from rls import run
+from rls import all_tenants, run
 
 revision = "0050"
 down_revision = "0020"
@@ -68,9 +66,6 @@ TOUCHED = ("app.sync_run", "app.sync_step", "app.connection_site")
 
 def upgrade() -> None:
     # Every tenant's rows are brought up to date: without it each source would be read anew.
-    for table in TOUCHED:
-        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
-    run(TABLES)
-    run(KNOWN)
-    for table in TOUCHED:
-        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    with all_tenants(*TOUCHED):
+        run(TABLES)
+        run(KNOWN)

@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 
-from alembic import op
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from rls import isolate, run
+from rls import all_tenants, isolate, run
 
 revision = "0060"
 down_revision = "0050"
@@ -275,13 +273,9 @@ COMMENT ON TABLE ai.reconciled_class IS
 
 
 def upgrade() -> None:
-    # The owner is bound by forced policies too, and no tenant is set: it would see no row.
-    for table in REREAD:
-        op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY")
-    run(BILL_DAILY)
-    run(COUNTED)
-    for table in REREAD:
-        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    with all_tenants(*REREAD):
+        run(BILL_DAILY)
+        run(COUNTED)
     isolate("ai.bill_daily", "SELECT, INSERT")
     run(RECONCILED)
     isolate("ai.reconciliation", "SELECT, INSERT")

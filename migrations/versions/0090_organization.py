@@ -3,10 +3,8 @@
 import sys
 from pathlib import Path
 
-from alembic import op
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from rls import isolate, run
+from rls import all_tenants, isolate, run
 
 revision = "0090"
 down_revision = "0080"
@@ -51,6 +49,5 @@ def upgrade() -> None:
     run(TABLES)
     isolate("app.connection_place", "SELECT, INSERT, UPDATE")
     # Without it, a role that is lost after this version would not be told from one never there.
-    op.execute("ALTER TABLE app.connection_account NO FORCE ROW LEVEL SECURITY")
-    run(KNOWN)
-    op.execute("ALTER TABLE app.connection_account FORCE ROW LEVEL SECURITY")
+    with all_tenants("app.connection_account"):
+        run(KNOWN)

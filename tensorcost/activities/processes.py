@@ -4,8 +4,8 @@ Nobody imports ``workflows`` upward (decisions 34). Errors come back as DomainEr
 by a workflow's validator is a Conflict, a server that cannot be reached is Unavailable.
 """
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeVar
@@ -247,6 +247,15 @@ class Processes:
                 await handle.update(updated)
                 return False
         return True
+
+
+@contextmanager
+def must_be_open(refusal: str) -> Iterator[None]:
+    """Conflict with ``refusal`` where the process that is steered inside is not running."""
+    try:
+        yield
+    except NotFound as error:
+        raise Conflict(refusal) from error
 
 
 def _closed_under_us(error: WorkflowUpdateFailedError) -> bool:

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from tensorcost.activities.processes import Process, Processes
+from tensorcost.activities.processes import Process, Processes, must_be_open
 from tensorcost.activities.tenancy import onboarding_process
-from tensorcost.domain.errors import Conflict, NotFound, Unavailable
+from tensorcost.domain.errors import Unavailable
 from tensorcost.domain.integration.contracts import (
     CANCEL_UPDATE,
     CONTEXT,
@@ -60,7 +60,7 @@ class IntegrationProcesses:
         update_id: str | None = None,
     ) -> RunReference:
         """A new attempt after a failure. Conflict when nothing waits for one."""
-        try:
+        with must_be_open(_NOTHING_OPEN):
             return await self.processes.update(
                 onboarding_workflow_id(connection.connection_id),
                 RETRY_UPDATE,
@@ -68,32 +68,26 @@ class IntegrationProcesses:
                 RunReference,
                 update_id=update_id,
             )
-        except NotFound as error:
-            raise Conflict(_NOTHING_OPEN) from error
 
     async def cancel(self, connection: Connection, requested_by: str, reason: str) -> None:
         """Stop the open validation. Conflict when none is open."""
-        try:
+        with must_be_open(_NOTHING_OPEN):
             await self.processes.update(
                 onboarding_workflow_id(connection.connection_id),
                 CANCEL_UPDATE,
                 CancelRequest(requested_by=requested_by, reason=reason),
                 Done,
             )
-        except NotFound as error:
-            raise Conflict(_NOTHING_OPEN) from error
 
     async def cancel_run(self, workflow_id: str, requested_by: str, reason: str) -> None:
         """Stop a backfill or sync. Conflict when it has ended."""
-        try:
+        with must_be_open("the run has ended"):
             await self.processes.update(
                 workflow_id,
                 CANCEL_UPDATE,
                 CancelRequest(requested_by=requested_by, reason=reason),
                 Done,
             )
-        except NotFound as error:
-            raise Conflict("the run has ended") from error
 
     async def tell_created(self, connection: Connection) -> bool:
         """Tell the tenant's onboarding; False when the workflow server cannot be reached.

@@ -1,8 +1,9 @@
 """The Rerate workflow as its use cases call it: typed, by name."""
 
 from dataclasses import dataclass
+from typing import Final
 
-from tensorcost.activities.processes import Processes
+from tensorcost.activities.processes import Processes, must_be_open
 from tensorcost.activities.rerating.activities import rerate_process
 from tensorcost.domain.cost.contracts_rerating import (
     APPROVE_UPDATE,
@@ -14,7 +15,8 @@ from tensorcost.domain.cost.contracts_rerating import (
     RerateInput,
     RerateStatus,
 )
-from tensorcost.domain.errors import Conflict, NotFound
+
+_HAS_ENDED: Final = "the process of this re-rating has ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +39,10 @@ class ReratingProcesses:
 
     async def approve(self, workflow_id: str, request: ApproveRequest) -> RerateStatus:
         """Conflict when it is refused, or when nothing is open."""
-        try:
+        with must_be_open(_HAS_ENDED):
             return await self.processes.update(workflow_id, APPROVE_UPDATE, request, RerateStatus)
-        except NotFound as error:
-            raise Conflict("the process of this re-rating has ended") from error
 
     async def reject(self, workflow_id: str, request: RejectRequest) -> RerateStatus:
         """Conflict when it is refused, or when nothing is open."""
-        try:
+        with must_be_open(_HAS_ENDED):
             return await self.processes.update(workflow_id, REJECT_UPDATE, request, RerateStatus)
-        except NotFound as error:
-            raise Conflict("the process of this re-rating has ended") from error

@@ -5,8 +5,7 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from tensorcost.activities.processes import Process, Processes
-from tensorcost.domain.errors import Conflict, NotFound
+from tensorcost.activities.processes import Process, Processes, must_be_open
 from tensorcost.domain.integration.contracts import CONTEXT, WorkflowName
 from tensorcost.domain.integration.contracts_rotation import (
     BEGIN_UPDATE,
@@ -60,26 +59,22 @@ class RotationProcesses:
 
     async def verify(self, connection_id: UUID, requested_by: str) -> RotationStatus:
         """Look at once. Conflict when none is open."""
-        try:
+        with must_be_open(_NOTHING_OPEN):
             return await self.processes.update(
                 rotation_workflow_id(connection_id),
                 VERIFY_UPDATE,
                 VerifyRequest(requested_by=requested_by),
                 RotationStatus,
             )
-        except NotFound as error:
-            raise Conflict(_NOTHING_OPEN) from error
 
     async def roll_back(
         self, connection_id: UUID, requested_by: str, reason: str
     ) -> RotationStatus:
         """Go back to the old secret. Conflict when it is refused, or when none is open."""
-        try:
+        with must_be_open(_NOTHING_OPEN):
             return await self.processes.update(
                 rotation_workflow_id(connection_id),
                 ROLLBACK_UPDATE,
                 RollbackRequest(requested_by=requested_by, reason=reason),
                 RotationStatus,
             )
-        except NotFound as error:
-            raise Conflict(_NOTHING_OPEN) from error

@@ -56,7 +56,7 @@ async def read_month(tx: TenantTx, period: date, now: datetime) -> Month:
         deliveries=tuple(bill.delivery_id for bill in bills),
         closed_until=month_closed_until(period, closed, closed_before),
         former=former,
-        is_due=any(due.period == period for due in await read_periods_due(tx)),
+        is_due=bool(await read_periods_due(tx, period)),
     )
 
 

@@ -69,19 +69,11 @@ class _Names:
         return np.asarray(np.searchsorted(self.ids, np.array(dim_ids, dtype=np.int64)))
 
 
-class BookSource:
-    """Rows of dimensions whose prices differ between two books, priced by the newer one."""
+class _Days:
+    """Days with what to look for on each, and the dimensions that rows of them name."""
 
-    def __init__(
-        self,
-        book: PriceBook,
-        names: _Names,
-        spans: Sequence[tuple[Span, ...]],
-        by_day: Mapping[date, list[int]],
-    ) -> None:
-        self._book = book
+    def __init__(self, names: _Names, by_day: Mapping[date, list[int]]) -> None:
         self._known = names
-        self._spans = spans
         self._by_day = by_day
 
     @property
@@ -91,6 +83,21 @@ class BookSource:
     @property
     def names(self) -> Sequence[tuple[str, str]]:
         return self._known.names
+
+
+class BookSource(_Days):
+    """Rows of dimensions whose prices differ between two books, priced by the newer one."""
+
+    def __init__(
+        self,
+        book: PriceBook,
+        names: _Names,
+        spans: Sequence[tuple[Span, ...]],
+        by_day: Mapping[date, list[int]],
+    ) -> None:
+        super().__init__(names, by_day)
+        self._book = book
+        self._spans = spans
 
     async def portions(self, tx: TenantTx, day: date) -> AsyncIterator[Portion]:
         async for rows in scan_day(tx, day, self._by_day[day]):
@@ -139,20 +146,8 @@ class BookSource:
         return inside
 
 
-class HistorySource:
+class HistorySource(_Days):
     """Rows that a re-rating changed, with what they cost before it."""
-
-    def __init__(self, names: _Names, by_day: Mapping[date, list[int]]) -> None:
-        self._known = names
-        self._by_day = by_day
-
-    @property
-    def days(self) -> Sequence[date]:
-        return list(self._by_day)
-
-    @property
-    def names(self) -> Sequence[tuple[str, str]]:
-        return self._known.names
 
     async def portions(self, tx: TenantTx, day: date) -> AsyncIterator[Portion]:
         async for rows in scan_replaced(tx, day, self._by_day[day]):

@@ -7,13 +7,6 @@ from sqlalchemy import Row
 from tensorcost.domain.cost.query import Charges, CostQuery
 from tensorcost.domain.cost.rollup import MEASURE_NAMES, RollupMeasures
 from tensorcost.domain.cost.summary_unpriced import UnpricedUsage
-from tensorcost.domain.spend.facts import (
-    Dimension,
-    ModelTier,
-    RoutingScope,
-    ServiceTier,
-    Source,
-)
 from tensorcost.storage.cost_queries.billed import (
     IS_COVERED,
     billed_tables,
@@ -23,11 +16,9 @@ from tensorcost.storage.cost_queries.billed import (
 from tensorcost.storage.cost_queries.grouping import actor_filter, dimension_filter
 from tensorcost.storage.cost_queries.sources import SUMS, bounds, requested_cells, rollup_rows
 from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.dimensions import PRICED_BY, priced_dimension
 
-_PRICED_BY: Final = (
-    "d.source, d.provider, d.region, d.routing_scope, d.model_id, d.service_tier, "
-    "d.modality, d.context_bucket"
-)
+_PRICED_BY: Final = ", ".join(f"d.{name}" for name in PRICED_BY)
 _UNPRICED: Final = """
     {tables}SELECT {priced_by}, max(s.day) AS last_day, {sums}
     FROM ({rows}) s
@@ -69,18 +60,6 @@ async def read_unpriced(tx: TenantTx, query: CostQuery) -> list[UnpricedUsage]:
 
 
 def _usage(row: Row[Any]) -> UnpricedUsage:
-    where = Dimension(
-        source=Source(row.source),
-        provider=row.provider,
-        account_id="",
-        usage_account_id="",
-        region=row.region,
-        routing_scope=RoutingScope(row.routing_scope),
-        model_id=row.model_id,
-        model_tier=ModelTier.UNKNOWN,
-        service_tier=ServiceTier(row.service_tier),
-        modality=row.modality,
-        context_bucket=row.context_bucket,
-    )
+    where = priced_dimension(row._asdict())
     measures = RollupMeasures(*(int(getattr(row, name)) for name in MEASURE_NAMES))
     return UnpricedUsage(where, row.last_day, measures)

@@ -27,7 +27,9 @@ LATE_BATCHES: Final = f"""
 _DUE: Final = f"""
     WITH held AS (
         SELECT period, array_agg(current_delivery_id ORDER BY current_delivery_id) AS deliveries
-        FROM ai.bill_period WHERE tenant_id = :tenant AND counted GROUP BY period
+        FROM ai.bill_period WHERE tenant_id = :tenant AND counted
+          AND period = coalesce(CAST(:period AS date), period)
+        GROUP BY period
     )
     SELECT h.period, h.deliveries, r.version, r.closed_until,
            r.deliveries IS DISTINCT FROM h.deliveries AS restated,
@@ -90,9 +92,12 @@ class DeliveryFacts:
     """The newest day with a usage line, in scope or not; None where there is none."""
 
 
-async def read_periods_due(tx: TenantTx) -> list[PeriodDue]:
-    """The months to reconcile, the oldest first. Prices and closing rules are not looked at."""
-    rows = await tx.all(_DUE, tenant=tx.tenant_id)
+async def read_periods_due(tx: TenantTx, period: date | None = None) -> list[PeriodDue]:
+    """The months to reconcile, the oldest first, or ``period`` alone where it is one of them.
+
+    Prices and closing rules are not looked at.
+    """
+    rows = await tx.all(_DUE, tenant=tx.tenant_id, period=period)
     return [_due(row) for row in rows if row.restated or row.late]
 
 

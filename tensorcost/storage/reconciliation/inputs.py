@@ -18,11 +18,9 @@ from tensorcost.domain.spend.bill import ChargeCategory, TokenKind
 from tensorcost.domain.spend.facts import (
     Dimension,
     Grain,
-    RoutingScope,
-    ServiceTier,
-    Source,
 )
 from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.dimensions import PRICED_BY, priced_dimension
 
 _BILLED: Final = """
     SELECT day, dim_id, charge_category, in_scope, currency, token_kind, unit, line_item_type,
@@ -44,9 +42,8 @@ _SOLD: Final = """
     WHERE b.tenant_id = $1 AND b.delivery_id = ANY($2::uuid[])
       AND b.in_scope AND b.charge_category = 'Usage'
 """
-_PRICED_BY: Final = """
-    SELECT dim_id, source, provider, usage_account_id, region, routing_scope, model_id,
-           service_tier, modality, context_bucket
+_DIMENSIONS: Final = f"""
+    SELECT dim_id, usage_account_id, {", ".join(PRICED_BY)}
     FROM ai.dimension WHERE tenant_id = $1 AND dim_id = ANY($2::bigint[])
 """
 _PAGE: Final = 2_000
@@ -175,26 +172,11 @@ class _Dimensions:
         missing = [dim_id for dim_id in dim_ids if dim_id not in self._known]
         if missing:
             driver = await self._tx.driver()
-            for row in await driver.fetch(_PRICED_BY, self._tx.tenant_id, missing):
-                where = _dimension(row)
+            for row in await driver.fetch(_DIMENSIONS, self._tx.tenant_id, missing):
+                where = priced_dimension(row, row["usage_account_id"])
                 cell = Cell(where.usage_account_id, where.region, where.model_id)
                 self._known[row["dim_id"]] = (where, cell)
         return self._known
-
-
-def _dimension(row: Any) -> Dimension:
-    return Dimension(
-        source=Source(row["source"]),
-        provider=row["provider"],
-        account_id=row["usage_account_id"],
-        usage_account_id=row["usage_account_id"],
-        region=row["region"],
-        routing_scope=RoutingScope(row["routing_scope"]),
-        model_id=row["model_id"],
-        service_tier=ServiceTier(row["service_tier"]),
-        modality=row["modality"],
-        context_bucket=row["context_bucket"],
-    )
 
 
 def _billed(row: Any, where: Dimension, cell: Cell) -> Billed:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row
 
+from tensorcost.domain.cost.reconciliation.closing import period_end
 from tensorcost.domain.cost.reconciliation.facts import Money, Share
 from tensorcost.storage.reconciliation.chosen import (
     BEGINNING,
@@ -19,7 +20,6 @@ from tensorcost.storage.reconciliation.chosen import (
 )
 from tensorcost.storage.session import TenantTx
 
-_LONGEST_MONTH: Final = timedelta(days=31)
 _VERSION: Final = (
     "r.reconciliation_id, r.period, r.version, r.known_at, r.closed_until, r.deliveries, "
     "r.requested_by, r.days, r.days_changed"
@@ -137,7 +137,7 @@ async def read_difference(
         tenant=tx.tenant_id,
         period=period,
         first_day=period,
-        end_day=end_day or period + _LONGEST_MONTH,
+        end_day=end_day or period_end(period),
         former=former,
         latter=latter,
     )

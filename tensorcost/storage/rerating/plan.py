@@ -6,9 +6,10 @@ from typing import Final
 from uuid import UUID
 
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.spend.facts import UNKNOWN, Dimension, RoutingScope, ServiceTier, Source
+from tensorcost.domain.spend.facts import Dimension
 from tensorcost.storage.reconciliation.due import LATE
 from tensorcost.storage.session import Database, TenantTx
+from tensorcost.storage.spend.dimensions import PRICED_BY, priced_dimension
 
 _VISIBLE: Final = """
     SELECT version_id, imported_by, imported_at FROM ai.price_version
@@ -40,11 +41,7 @@ _SETTLE_OLDER: Final = f"""
     ) - interval '1 minute'
     ON CONFLICT DO NOTHING
 """
-_DIMENSIONS: Final = """
-    SELECT dim_id, source, provider, region, routing_scope, model_id, service_tier, modality,
-           context_bucket
-    FROM ai.dimension WHERE tenant_id = $1
-"""
+_DIMENSIONS: Final = f"SELECT dim_id, {', '.join(PRICED_BY)} FROM ai.dimension WHERE tenant_id = $1"
 _DAYS: Final = """
     SELECT day, array_agg(DISTINCT dim_id) AS dims FROM ai.spend_daily
     WHERE tenant_id = $1 AND dim_id = ANY($2::bigint[]) GROUP BY day ORDER BY day
@@ -111,21 +108,8 @@ async def settle_versions(
 async def read_dimensions(tx: TenantTx) -> dict[int, Dimension]:
     """Every stored dimension by id, with what its price depends on and nothing else."""
     driver = await tx.driver()
-    return {
-        row["dim_id"]: Dimension(
-            source=Source(row["source"]),
-            provider=row["provider"],
-            account_id=UNKNOWN,
-            usage_account_id=UNKNOWN,
-            region=row["region"],
-            routing_scope=RoutingScope(row["routing_scope"]),
-            model_id=row["model_id"],
-            service_tier=ServiceTier(row["service_tier"]),
-            modality=row["modality"],
-            context_bucket=row["context_bucket"],
-        )
-        for row in await driver.fetch(_DIMENSIONS, tx.tenant_id)
-    }
+    rows = await driver.fetch(_DIMENSIONS, tx.tenant_id)
+    return {row["dim_id"]: priced_dimension(row) for row in rows}
 
 
 async def read_days(tx: TenantTx, dim_ids: Collection[int]) -> dict[date, list[int]]:

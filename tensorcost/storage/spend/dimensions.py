@@ -4,12 +4,19 @@ The ids are hashes; a collision would merge two customers' applications in silen
 stored values are compared and a difference is an error.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import orjson
 
-from tensorcost.domain.spend.facts import Actor, Dimension
+from tensorcost.domain.spend.facts import (
+    UNKNOWN,
+    Actor,
+    Dimension,
+    RoutingScope,
+    ServiceTier,
+    Source,
+)
 from tensorcost.storage.session import TenantTx
 
 _TEXTS: Final = (
@@ -32,6 +39,17 @@ _TEXTS: Final = (
     "environment",
     "owner",
 )
+PRICED_BY: Final = (
+    "source",
+    "provider",
+    "region",
+    "routing_scope",
+    "model_id",
+    "service_tier",
+    "modality",
+    "context_bucket",
+)
+"""The values that a price depends on."""
 _INSERT_DIMENSIONS: Final = f"""
     INSERT INTO ai.dimension (tenant_id, dim_id, cell_id, {", ".join(_TEXTS)}, tags)
     SELECT $1, v.dim_id, v.cell_id, {", ".join(f"v.{name}" for name in _TEXTS)}, v.tags::jsonb
@@ -44,6 +62,22 @@ _READ_DIMENSIONS: Final = f"""
     SELECT dim_id, {", ".join(_TEXTS)}, tags::text FROM ai.dimension
     WHERE tenant_id = $1 AND dim_id = ANY($2::bigint[])
 """
+
+
+def priced_dimension(values: Mapping[str, Any], account_id: str = UNKNOWN) -> Dimension:
+    """A dimension of what its price depends on and nothing else: it has not the stored one's id."""
+    return Dimension(
+        source=Source(values["source"]),
+        provider=values["provider"],
+        account_id=account_id,
+        usage_account_id=account_id,
+        region=values["region"],
+        routing_scope=RoutingScope(values["routing_scope"]),
+        model_id=values["model_id"],
+        service_tier=ServiceTier(values["service_tier"]),
+        modality=values["modality"],
+        context_bucket=values["context_bucket"],
+    )
 
 
 class HashCollision(RuntimeError):
