@@ -1,6 +1,7 @@
 """REST routes against a bare ASGI app that returns the same body (decisions 45).
 
-One uvicorn worker in a process of its own; token cached, limiter in memory, telemetry off.
+One uvicorn worker in a process of its own, its heap settled as in production; token cached,
+limiter in memory, telemetry off.
 
 * ``bare``: an ASGI app that sends the finished bytes, the limit; ``orjson``: one that encodes
   ready objects on every request;
@@ -29,6 +30,7 @@ from benchmarks.graphql_view import CONNECTIONS, Server, ask
 from benchmarks.harness import ROUNDS, Servers, durable_database, server_cpu, spread
 from benchmarks.rest_world import PATHS, application, body_of, store_members, token
 from tensorcost.domain.ids import TenantId
+from tensorcost.runtime.heap import settle_heap
 
 CONTENDERS = ("bare", "orjson", "memory", "full")
 STORED = ("small", "members")
@@ -135,6 +137,8 @@ def serve(contender: str, shape: str, descriptor: int, url: str) -> None:
     config = uvicorn.Config(
         application(contender, body, url), loop="uvloop", access_log=False, log_level="warning"
     )
+    config.load()
+    settle_heap()
     uvicorn.Server(config).run(sockets=[socket.socket(fileno=descriptor)])
 
 

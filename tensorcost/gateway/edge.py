@@ -144,13 +144,12 @@ class Edge:
     def _quota(self, scope: Scope, caller: Caller) -> tuple[Quota, str]:
         """A tenant's, or the address's of a stranger. Signing in has one of its own: each try
         costs a password hash."""
+        signing_in = scope["path"] in SIGN_INS
+        if caller.principal is not None and not signing_in:
+            return self._quotas[caller.principal.plan], f"t:{caller.principal.tenant_id}"
         client = scope.get("client")
         address = f"a:{client[0] if client else 'unknown'}"
-        if scope["path"] in SIGN_INS:
-            return self._sign_ins, address
-        if caller.principal is None:
-            return self._anonymous, address
-        return self._quotas[caller.principal.plan], f"t:{caller.principal.tenant_id}"
+        return self._sign_ins if signing_in else self._anonymous, address
 
     def _bounded(self, scope: Scope, sent: Sent, receive: Receive) -> Receive:
         """``receive`` that refuses a body over the limit, announced or not."""
@@ -211,7 +210,7 @@ def _trace_id() -> str:
     return f"{context.trace_id:032x}" if context.is_valid else secrets.token_hex(16)
 
 
-def _bearer(values: list[bytes]) -> str:
+def _bearer(values: tuple[bytes, ...]) -> str:
     if len(values) > 1:
         raise Unauthenticated("more than one Authorization header")
     scheme, _, token = values[0].decode("latin-1").partition(" ")
@@ -220,7 +219,7 @@ def _bearer(values: list[bytes]) -> str:
     return token.strip()
 
 
-def _active_tenant(values: list[bytes]) -> str | None:
+def _active_tenant(values: tuple[bytes, ...]) -> str | None:
     if len(values) > 1:
         raise ValidationFailed(
             f"more than one {ACTIVE_TENANT_HEADER} header", field=ACTIVE_TENANT_HEADER

@@ -1,6 +1,5 @@
 """Every failure leaves as the documented envelope, and nothing unexpected keeps its own text."""
 
-from collections.abc import MutableMapping
 from math import ceil
 from typing import Any, Final
 
@@ -9,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tensorcost.domain.errors import (
     HTTP_STATUS,
@@ -22,7 +22,6 @@ from tensorcost.gateway.envelope import JSON, Bytes, encode
 from tensorcost.storage.failures import as_domain_error
 
 Headers = list[tuple[bytes, bytes]]
-Scope = MutableMapping[str, Any]
 log = structlog.get_logger(__name__)
 
 INTERNAL_TEXT: Final = "something went wrong on our side; quote the trace_id to support"
@@ -94,6 +93,31 @@ def install(app: FastAPI) -> None:
 
     for kind in (DomainError, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, answer)
+
+
+class Failures:
+    """Answers what layers and routes below it raise, before the framework's own page does."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def noted(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        except Exception as error:
+            if started:
+                raise
+            await failure_of(scope, error)(scope, receive, send)
 
 
 def _domain(scope: Scope, error: DomainError) -> Bytes:

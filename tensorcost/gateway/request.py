@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{8,128}")
@@ -10,11 +10,11 @@ _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9_.:-]{8,128}")
 
 @dataclass(slots=True)
 class Sent:
-    """Lists hold every value of a header that must not be repeated."""
+    """Tuples hold every value of a header that must not be repeated."""
 
-    authorization: list[bytes] = field(default_factory=list)
-    active_tenant: list[bytes] = field(default_factory=list)
-    idempotency_key: list[bytes] = field(default_factory=list)
+    authorization: tuple[bytes, ...] = ()
+    active_tenant: tuple[bytes, ...] = ()
+    idempotency_key: tuple[bytes, ...] = ()
     origin: bytes | None = None
     preflight_method: bytes | None = None
     request_id: bytes | None = None
@@ -26,11 +26,11 @@ def sent_with(headers: Iterable[tuple[bytes, bytes]]) -> Sent:
     sent = Sent()
     for name, value in headers:
         if name == b"authorization":
-            sent.authorization.append(value)
+            sent.authorization += (value,)
         elif name == b"x-active-tenant-id":
-            sent.active_tenant.append(value)
+            sent.active_tenant += (value,)
         elif name == b"idempotency-key":
-            sent.idempotency_key.append(value)
+            sent.idempotency_key += (value,)
         elif name == b"origin":
             sent.origin = value
         elif name == b"access-control-request-method":

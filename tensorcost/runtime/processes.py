@@ -68,6 +68,7 @@ async def serve_api(settings: Settings, addresses: Addresses) -> None:
                     timeout_graceful_shutdown=int(settings.drain_seconds),
                 )
             )
+            settle_heap()
             await server.serve()
     finally:
         telemetry.shutdown()
