@@ -4,6 +4,7 @@
 * ``first``: ``Reconciler.reconcile``, whole: inputs, prices, rules, result, report and events;
 * ``again``: the same, with nothing changed;
 * ``restated``: after a delivery that changes a tenth of the lines, and with them every day;
+* ``days``: after one that changes three days;
 * ``DuckDB``: one thread, in memory: events and lines summed by day, account, region, model and
   token kind, and joined.
 
@@ -32,6 +33,7 @@ from benchmarks.harness import Servers, Spent, durable_database, make_tenant, sp
 from benchmarks.reconcile_data import (
     CELLS,
     DAILY,
+    DELIVERIES,
     ONE_PASS,
     Estate,
     actors,
@@ -63,8 +65,10 @@ class Month:
     """A tenant with rollups and two deliveries of its bill, and the events in DuckDB."""
 
     tenant: TenantId
-    deliveries: tuple[UUID, UUID]
-    """The first and the restated one."""
+    deliveries: tuple[UUID, ...]
+    """In the order of ``DELIVERIES``."""
+    loads: tuple[Spent, ...]
+    """What loading each of them cost, a million lines."""
     duck: duckdb.DuckDBPyConnection
 
 
@@ -83,17 +87,18 @@ async def make_month_of(
     connection = await asyncpg.connect(servers.superuser)
     await load_table(connection, duck, DAILY, "spend_daily")
     await load_table(connection, duck, CELLS, "spend_cell")
-    deliveries = []
-    for name in ("first", "restated"):
-        write_bill(duck, folder / f"{name}.parquet", restated=name == "restated")
+    deliveries, loads = [], []
+    for name, dearer in DELIVERIES.items():
+        write_bill(duck, folder / f"{name}.parquet", dearer)
         took = await spent(servers, lambda name=name: deliver(db, tenant, folder, name))  # type: ignore[misc]
-        print(f"deliver {name:9} {_seconds(took)}")
-        deliveries.append(await _delivery(db, tenant, name))
+        delivery, rows = await _delivery(db, tenant, name)
+        deliveries.append(delivery)
+        loads.append(took.per(rows))  # Microseconds a line are seconds a million lines.
     await connection.execute("VACUUM ANALYZE")
     for table in ("spend_daily", "bill_line", "bill_daily"):
         print(f"{table:17} {await connection.fetchval(f'SELECT count(*) FROM ai.{table}'):>9} rows")
     await connection.close()
-    return Month(tenant, (deliveries[0], deliveries[1]), duck)
+    return Month(tenant, tuple(deliveries), tuple(loads), duck)
 
 
 async def deliver(db: Database, tenant: TenantId, folder: Path, name: str) -> None:
@@ -110,21 +115,25 @@ async def deliver(db: Database, tenant: TenantId, folder: Path, name: str) -> No
         raise SystemExit(f"{report.rejected} lines of the bill were rejected")
 
 
-async def _delivery(db: Database, tenant: TenantId, etag: str) -> UUID:
+async def _delivery(db: Database, tenant: TenantId, etag: str) -> tuple[UUID, int]:
+    """Its id, and the rows of its report."""
     async with db.tenant(tenant) as tx:
-        found: UUID = await tx.scalar(
-            "SELECT delivery_id FROM ai.bill_delivery WHERE manifest_etag = :etag", etag=etag
+        row = await tx.first(
+            "SELECT delivery_id, rows_read FROM ai.bill_delivery WHERE manifest_etag = :etag",
+            etag=etag,
         )
-    return found
+    if row is None:
+        raise SystemExit(f"the delivery {etag} was not loaded")
+    return row.delivery_id, row.rows_read
 
 
 async def in_a_process(servers: Servers, month: Month) -> Outcome:
-    first, restated = month.deliveries
+    first, *later = month.deliveries
     await point_at(servers, month.tenant, first, forget=True)
     told = TypeAdapter(Servers).dump_json(servers).decode()
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-m", "benchmarks.reconcile_run", told, str(month.tenant), str(restated)),
+        *("-m", "benchmarks.reconcile_run", told, str(month.tenant), *map(str, later)),
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()
@@ -144,7 +153,7 @@ def duckdb_pass(duck: duckdb.DuckDBPyConnection, billed: str) -> Spent:
 
 
 def show(outcomes: Sequence[Outcome], passes: Sequence[Spent]) -> None:
-    for step in ("first", "again", "restated"):
+    for step in ("first", "again", "restated", "days"):
         took: list[Spent] = [getattr(outcome, step) for outcome in outcomes]
         print(f"{step:8} s                  {spread([one.wall for one in took])}")
         print(f"{step:8} CPU s, client      {spread([one.client for one in took])}")
@@ -154,20 +163,24 @@ def show(outcomes: Sequence[Outcome], passes: Sequence[Spent]) -> None:
         cpus = [_cpu(one) / _cpu(scan) for one, scan in zip(took, passes, strict=True)]
         print(f"{step:8} ÷ DuckDB, by CPU   {spread(cpus)}")
     print(f"DuckDB   s                  {spread([scan.wall for scan in passes])}")
-    restated = [_cpu(one.restated) / _cpu(one.first) for one in outcomes]
-    print(f"restated ÷ first, by CPU    {spread(restated)}   target <= {RESTATED_TARGET}")
+    for step in ("again", "restated", "days"):
+        parts = [_cpu(getattr(one, step)) / _cpu(one.first) for one in outcomes]
+        print(f"{step:8} ÷ first, by CPU    {spread(parts)}   target <= {RESTATED_TARGET}")
     for name in Peaks._fields:
         print(f"peak MB  {name:18} {spread([getattr(one.peaks, name) for one in outcomes])}")
     growth = [one.peaks.month / one.peaks.first_days for one in outcomes]
     print(f"peak     month ÷ {FIRST_DAYS} days     {spread(growth)}   target <= {PEAK_TARGET}")
 
 
+def show_loads(loads: Sequence[Spent]) -> None:
+    """Loading a report, a million lines."""
+    print(f"deliver  s                  {spread([one.wall for one in loads])}")
+    print(f"deliver  CPU s, client      {spread([one.client for one in loads])}")
+    print(f"deliver  CPU s, Postgres    {spread([one.server for one in loads])}")
+
+
 def _cpu(took: Spent) -> float:
     return took.client + took.server
-
-
-def _seconds(took: Spent) -> str:
-    return f"{took.wall:6.1f} s   CPU {took.client:6.1f} s client {took.server:6.1f} s Postgres"
 
 
 async def main(events: int, lines: int, rounds: int) -> None:
@@ -177,6 +190,7 @@ async def main(events: int, lines: int, rounds: int) -> None:
             month = await make_month_of(
                 servers, Database(engine), Path(folder), events=events, lines=lines
             )
+        show_loads(month.loads)
         outcomes, passes = [], []
         for _ in range(rounds):
             outcomes.append(await in_a_process(servers, month))

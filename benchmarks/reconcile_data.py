@@ -4,7 +4,7 @@ The bill is a Cost and Usage Report in Parquet, by hour, place and token kind, a
 some accounts have no logs, one model is dearer than listed, a third of the accounts have a
 discount, calls through geographic profiles stand on the line of their region, and beside the
 usage there are taxes, credits and another service. The restated bill has another price on a
-tenth of its lines.
+tenth of its lines, wherever they are; the one after it on every line of three days.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from typing import Any, Final
 import duckdb
 import pyarrow as pa
 
-from benchmarks.reconcile_run import PERIOD
+from benchmarks.reconcile_run import DAYS, PERIOD
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.rates import token_rates
 from tensorcost.domain.cost.rollup import MEASURE_NAMES
@@ -25,7 +25,12 @@ from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import Actor, Dimension, RoutingScope, Source
 
-DAYS: Final = 30
+DELIVERIES: Final = {
+    "first": "false",
+    "restated": "hash(line_no) % 10 = 0",
+    "days": "hash(line_no) % 10 = 0 OR day(usage_start) BETWEEN 11 AND 13",
+}
+"""By name, which lines are dearer than in the first."""
 _HOURS: Final = DAYS * 24
 _METERS: Final = {
     TokenKind.INPUT: "input-tokens",
@@ -106,8 +111,7 @@ _CUR: Final = """
             paid * net_percent // 100 / 1e9 AS line_item_net_unblended_cost,
             'USD' AS line_item_currency_code, region AS product_region_code,
             '1K tokens' AS pricing_unit
-        FROM (SELECT *, CASE WHEN {restated} AND hash(line_no) % 10 = 0 THEN nano * 102 // 100
-            ELSE nano END AS paid FROM line)
+        FROM (SELECT *, CASE WHEN {dearer} THEN nano * 102 // 100 ELSE nano END AS paid FROM line)
         ORDER BY line_no
     ) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 50000)
 """
@@ -244,9 +248,9 @@ def make_month(
     return duck
 
 
-def write_bill(duck: duckdb.DuckDBPyConnection, path: Path, *, restated: bool) -> None:
-    """The report as one Parquet file."""
-    duck.execute(_CUR.format(path=path, restated=restated))
+def write_bill(duck: duckdb.DuckDBPyConnection, path: Path, dearer: str) -> None:
+    """The report as one Parquet file; ``dearer`` says which lines have another price."""
+    duck.execute(_CUR.format(path=path, dearer=dearer))
 
 
 def _dim_rows(estate: Estate, tenant: TenantId, book: PriceBook) -> Iterator[dict[str, Any]]:

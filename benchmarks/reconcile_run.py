@@ -1,4 +1,4 @@
-"""Reconciles a month three times and tells what each cost: a process of ``benchmarks.reconcile``.
+"""Reconciles a month four times and tells what each cost: a process of ``benchmarks.reconcile``.
 
 It holds nothing but what a worker holds, so that its peak is a worker's.
 """
@@ -23,10 +23,14 @@ from tensorcost.storage.session import Database
 
 PERIOD: Final = date(2026, 9, 1)
 NOW: Final = datetime(2026, 10, 20, tzinfo=UTC)
+DAYS: Final = 30
+CHANGED_DAYS: Final = 3
+"""Of the last delivery."""
 FIRST_DAYS: Final = 5
 _RESULTS: Final = (
     "ai.reconciled_daily, ai.reconciled_share, ai.reconciled_cell, ai.reconciled_gap, "
-    "ai.reconciled_class, ai.reconciled_day, ai.reconciled_account, ai.reconciliation"
+    "ai.reconciled_class, ai.reconciled_unpriced, ai.reconciled_day, ai.reconciled_account, "
+    "ai.reconciliation"
 )
 
 
@@ -44,6 +48,7 @@ class Outcome(NamedTuple):
     first: Spent
     again: Spent
     restated: Spent
+    days: Spent
     peaks: Peaks
     billed: str
 
@@ -65,8 +70,8 @@ async def point_at(servers: Servers, tenant: UUID, delivery: UUID, *, forget: bo
     await connection.close()
 
 
-async def reconcile_here(servers: Servers, tenant: TenantId, restated: UUID) -> Outcome:
-    """The first time, again, and after the restated delivery became current."""
+async def reconcile_here(servers: Servers, tenant: TenantId, restated: UUID, days: UUID) -> Outcome:
+    """The first time, again, and after the two later deliveries became current."""
     engine = make_engine(servers.urls.app, application_name="bench")
     db = Database(engine)
     reconciler = Reconciler(db, PriceBooks(db), lambda: NOW)
@@ -80,19 +85,28 @@ async def reconcile_here(servers: Servers, tenant: TenantId, restated: UUID) -> 
     async def reconcile() -> None:
         reports.append(await reconciler.reconcile(tenant, PERIOD, "user:bench", on_day))
 
-    first = await spent(servers, reconcile)
-    again = await spent(servers, reconcile)
-    await point_at(servers, tenant, restated, forget=False)
-    later = await spent(servers, reconcile)
+    took = [await spent(servers, reconcile), await spent(servers, reconcile)]
+    for delivery in (restated, days):
+        await point_at(servers, tenant, delivery, forget=False)
+        took.append(await spent(servers, reconcile))
     await engine.dispose()
-    if [report.version for report in reports] != [1, None, 2]:
-        raise SystemExit(f"unexpected versions: {[report.version for report in reports]}")
+    changed = [(report.version, report.days_changed) for report in reports]
+    if changed != [(1, DAYS), (None, 0), (2, DAYS), (3, CHANGED_DAYS)]:
+        raise SystemExit(f"unexpected versions and days: {changed}")
     peaks.append(peak_megabytes())
-    return Outcome(first, again, later, Peaks(*peaks), reports[0].totals[0].billed)
+    return Outcome(
+        first=took[0],
+        again=took[1],
+        restated=took[2],
+        days=took[3],
+        peaks=Peaks(*peaks),
+        billed=reports[0].totals[0].billed,
+    )
 
 
 if __name__ == "__main__":
-    told, name, delivery = sys.argv[1:]
+    told, name, *deliveries = sys.argv[1:]
     found = TypeAdapter(Servers).validate_json(told)
-    outcome = asyncio.run(reconcile_here(found, TenantId(UUID(name)), UUID(delivery)))
+    restated, days = map(UUID, deliveries)
+    outcome = asyncio.run(reconcile_here(found, TenantId(UUID(name)), restated, days))
     print(TypeAdapter(Outcome).dump_json(outcome).decode())

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tensorcost.domain.cost.query import Charges, CostBasis, CostQuery, GroupBy
 from tensorcost.domain.cost.query_window import Window, midnight
+from tensorcost.domain.cost.reconciliation.negation import COVERED_USAGE, NEGATION
 from tensorcost.domain.cost.reserved import CHARGES
 from tensorcost.domain.cost.summary import Table, tabulate
 from tensorcost.domain.ids import TenantId
@@ -42,7 +43,7 @@ lines = st.builds(
     usage_account_id=accounts,
     model_id=models,
     charge_category=st.sampled_from([*[ChargeCategory.USAGE] * 5, *ChargeCategory]),
-    line_item_type=st.sampled_from(["Usage", "Usage", "Refund"]),
+    line_item_type=st.sampled_from(["Usage", "Usage", "Refund", COVERED_USAGE, NEGATION]),
     in_scope=st.sampled_from([True, True, True, False]),
     token_kind=st.sampled_from([TokenKind.INPUT, TokenKind.OUTPUT, None]),
     quantity_micro=st.integers(0, 300).map(lambda tokens: tokens * 10**6),

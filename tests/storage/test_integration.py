@@ -1,6 +1,7 @@
 """Connections, accounts, sites, watermarks and profiles as they are kept."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
@@ -139,12 +140,36 @@ async def test_sites_that_are_no_longer_named_retire(db: Database, database: Tes
         assert await integration_sites.active_sites(tx, made.connection_id) == []
 
 
+@pytest.mark.parametrize(
+    ("params", "is_kept"),
+    [
+        ({"log_group": "g", "retention_days": "14"}, True),
+        ({"log_group": "g"}, True),
+        ({"log_group": "other"}, False),
+    ],
+)
+async def test_how_long_a_place_keeps_its_past_does_not_make_it_another(
+    db: Database, database: TestDatabase, params: dict[str, str], is_kept: bool
+) -> None:
+    """A site that was read whole stays so, unless it is read from elsewhere."""
+    made = await make_connection(db, await make_tenant(database))
+    group = Site(SourceKind.LOGS_CLOUDWATCH, "111122223333", "us-east-1", {"log_group": "g"})
+    async with db.tenant(made.tenant_id) as tx:
+        await integration_sites.replace_sites(tx, made.connection_id, [group], NOW)
+        await tx.run("UPDATE app.connection_site SET backfilled_at = :now", now=NOW)
+        again = [replace(group, params=params)]
+        await integration_sites.replace_sites(tx, made.connection_id, again, NOW)
+        backfilled = await tx.scalar("SELECT backfilled_at FROM app.connection_site")
+        assert await integration_sites.active_sites(tx, made.connection_id) == again
+    assert (backfilled is not None) is is_kept
+
+
 async def test_a_watermark_never_moves_backwards(db: Database, database: TestDatabase) -> None:
     tenant = await make_tenant(database)
     made = await make_connection(db, tenant)
     async with db.tenant(tenant) as tx:
         for to in (NOW, NOW - timedelta(days=3), NOW + timedelta(microseconds=5)):
-            await integration_sites.advance_watermark(tx, made.connection_id, "site", to, NOW)
+            await integration_sites.advance_watermarks(tx, made.connection_id, {"site": to}, NOW)
         assert await integration_sites.watermarks(tx, made.connection_id) == {
             "site": NOW + timedelta(microseconds=5)
         }
@@ -162,9 +187,9 @@ async def test_a_profile_is_kept_with_its_newest_tags(db: Database, database: Te
         await integration_sites.save_profiles(tx, made.connection_id, [old], NOW)
         await integration_sites.save_profiles(tx, made.connection_id, [new], NOW)
         assert await integration_sites.list_profiles(tx, made.connection_id) == [new]
-        own = await integration_sites.list_profiles(tx, made.connection_id, new.account_id)
+        own = await integration_sites.list_profiles(tx, made.connection_id, [new.account_id])
         assert own == [new]
-        assert await integration_sites.list_profiles(tx, made.connection_id, "0" * 12) == []
+        assert await integration_sites.list_profiles(tx, made.connection_id, ["0" * 12]) == []
 
 
 async def test_a_batch_of_ids_finds_only_what_exists(db: Database, database: TestDatabase) -> None:

@@ -48,8 +48,8 @@ async def test_a_step_adds_only_what_is_new_to_its_run(db: Database, tenant: Ten
     key = item.step_key
     async with db.tenant(tenant) as tx:
         await sync_steps.plan_steps(tx, run.run_id, [item], NOW)
-        begun = await sync_steps.begin_step(tx, run.run_id, key, NOW)
-        assert (begun.item, begun.state) == (item, StepState.RUNNING)
+        begun = await sync_steps.begin_steps(tx, run.run_id, [key], NOW)
+        assert (begun[key].item, begun[key].state) == (item, StepState.RUNNING)
         running = StepSaving(run.run_id, key, StepState.RUNNING, half)
         assert await sync_steps.save_step(tx, running, NOW)
         assert await sync_steps.save_step(tx, running, NOW)
@@ -60,6 +60,34 @@ async def test_a_step_adds_only_what_is_new_to_its_run(db: Database, tenant: Ten
     assert found.tally == whole.model_copy(update={"done": 1})
 
 
+async def test_steps_are_saved_together_save_those_that_had_ended(
+    db: Database, tenant: TenantId
+) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    items = [log_item(position) for position in (1, 2, 3)]
+    first, second, third = (item.step_key for item in items)
+    two = Tally(objects=1, rows_read=2, accepted=2)
+    async with db.tenant(tenant) as tx:
+        await sync_steps.plan_steps(tx, run.run_id, items, NOW)
+        failed = StepSaving(run.run_id, first, StepState.FAILED, Tally())
+        assert await sync_steps.save_step(tx, failed, NOW)
+        begun = await sync_steps.begin_steps(tx, run.run_id, [first, second, third], NOW)
+        assert [begun[key].begun for key in (first, second, third)] == [True, False, False]
+        savings = [
+            StepSaving(run.run_id, first, StepState.COMPLETED, two),
+            StepSaving(run.run_id, second, StepState.COMPLETED, two),
+            StepSaving(run.run_id, third, StepState.RUNNING, two, cursor="here"),
+        ]
+        assert await sync_steps.save_steps(tx, run.run_id, savings, NOW) == {second, third}
+        again = await sync_steps.begin_steps(tx, run.run_id, [third], NOW)
+        assert (again[third].begun, again[third].cursor) == (True, "here")
+        steps = await sync_history.list_steps(tx, run.run_id, limit=10)
+        found = await sync_history.get_run(tx, run.run_id)
+    assert [step.state for step in steps] == ["failed", "completed", "running"]
+    assert [step.finished_at for step in steps] == [NOW, NOW, None]
+    assert found.tally == Tally(done=2, failed=1, objects=2, rows_read=4, accepted=4)
+
+
 async def test_a_finished_step_comes_back_as_it_ended(db: Database, tenant: TenantId) -> None:
     run = await make_run(db, await make_connection(db, tenant))
     item = log_item(1)
@@ -67,12 +95,13 @@ async def test_a_finished_step_comes_back_as_it_ended(db: Database, tenant: Tena
         await sync_steps.plan_steps(tx, run.run_id, [item], NOW)
         saving = StepSaving(run.run_id, item.step_key, StepState.FAILED, Tally(objects=1), "why")
         await sync_steps.save_step(tx, saving, NOW)
-        again = await sync_steps.begin_step(tx, run.run_id, item.step_key, NOW)
+        found = await sync_steps.begin_steps(tx, run.run_id, [item.step_key], NOW)
+        again = found[item.step_key]
         assert (again.state, again.detail, again.tally.objects) == (StepState.FAILED, "why", 1)
         assert await sync_steps.open_steps(tx, run.run_id, after=0, limit=10) == []
         assert (await sync_history.get_run(tx, run.run_id)).tally.failed == 1
         with pytest.raises(NotFound):
-            await sync_steps.begin_step(tx, run.run_id, "no such step", NOW)
+            await sync_steps.begin_steps(tx, run.run_id, ["no such step"], NOW)
 
 
 async def test_progress_is_told_at_most_once_a_second(db: Database, tenant: TenantId) -> None:

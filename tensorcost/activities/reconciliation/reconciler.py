@@ -11,14 +11,18 @@ from datetime import date
 
 from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.reconciliation.month import Month, read_month
+from tensorcost.activities.reconciliation.payers import judge_payers
 from tensorcost.activities.reconciliation.tell import report_month, tell_month
+from tensorcost.activities.reconciliation.unchanged import compare_inputs, keep_inputs
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.contracts import ReconciliationReport
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.rates import token_rates
 from tensorcost.domain.cost.reconciliation.content import content_hash
+from tensorcost.domain.cost.reconciliation.coverage import Place
 from tensorcost.domain.cost.reconciliation.day import reconcile_day
 from tensorcost.domain.cost.reconciliation.facts import DayResult
+from tensorcost.domain.cost.reconciliation.links import Link, find_links, tell_links
 from tensorcost.domain.ids import TenantId
 from tensorcost.storage.reconciliation.due import read_periods_due
 from tensorcost.storage.reconciliation.inputs import DayInputs, read_day_inputs
@@ -30,6 +34,7 @@ from tensorcost.storage.reconciliation.results import (
     open_version,
     write_day,
 )
+from tensorcost.storage.reconciliation.usage_types import UsageTypes
 from tensorcost.storage.session import Database, TenantTx
 
 OnDay = Callable[[int, int], None]
@@ -37,7 +42,7 @@ OnDay = Callable[[int, int], None]
 
 
 class Reconciler:
-    """Reconciles months; the same inputs again change nothing."""
+    """Reconciles months; the same inputs again change nothing, and cost next to nothing."""
 
     def __init__(self, db: Database, prices: PriceBooks, clock: Clock) -> None:
         self._db = db
@@ -57,17 +62,19 @@ class Reconciler:
         ``requested_by`` is an actor as in the audit trail. Raises NotFound for a month without
         a bill, ValueError where ``period`` is not the first day of a month.
         """
+        now = self._clock()
         async with self._db.tenant(tenant_id) as tx:
             await lock_period(tx, period)
-            month = await read_month(tx, period, self._clock())
+            month = await read_month(tx, period, now)
             version = await open_version(
                 tx, period, month.closed_until, month.deliveries, requested_by
             )
             restated = await self._write_days(tx, month, version, on_day)
+            shared = await judge_payers(tx, month, now)
             if not version.days_changed and not month.is_due:
-                return await report_month(tx, month, None)
+                return await report_month(tx, month, None, shared)
             await close_version(tx, version, days=month.days)
-            report = await report_month(tx, month, version)
+            report = await report_month(tx, month, version, shared)
             await tell_month(tx, report, version, restated=restated)
         return report
 
@@ -75,25 +82,35 @@ class Reconciler:
         self, tx: TenantTx, month: Month, version: OpenVersion, on_day: OnDay | None
     ) -> bool:
         """Write the days that changed; whether one of them had been reconciled before."""
+        inputs = await compare_inputs(tx, month)
         book = await self._prices.read(tx)
         before = await current_hashes(tx, month.period)
-        restated, done = False, 0
-        inputs = read_day_inputs(tx, month.period, month.closed_until, month.deliveries)
-        async for day in inputs:
-            result, digest = await asyncio.to_thread(_reconciled, day, book)
+        restated, done = False, len(inputs.unchanged)
+        days = read_day_inputs(
+            tx, month.period, month.closed_until, month.deliveries, skipped=inputs.unchanged
+        )
+        usage_types = UsageTypes(tx, month.deliveries)
+        async for day in days:
+            result, links = await asyncio.to_thread(_reconciled, day, book)
+            if links:
+                named = {line.dim_id for link in links.values() for line in link.lines}
+                result = tell_links(result, links, await usage_types.of(named))
+                inputs.name_lines_of(day.day)
+            digest = await asyncio.to_thread(content_hash, result)
             if before.get(day.day) != digest:
                 await write_day(tx, version, day.day, result, digest)
                 restated = restated or day.day in before
             done += 1
             if on_day is not None:
                 on_day(done, month.days)
+        await keep_inputs(tx, month, inputs)
         return restated
 
 
-def _reconciled(inputs: DayInputs, book: PriceBook) -> tuple[DayResult, bytes]:
+def _reconciled(inputs: DayInputs, book: PriceBook) -> tuple[DayResult, dict[Place, Link]]:
     places = {row.dim_id: row.where for row in inputs.logged}
     rates = {dim_id: token_rates(where, book, inputs.day) for dim_id, where in places.items()}
     result = reconcile_day(
         inputs.billed, [row.at_rates(rates[row.dim_id]) for row in inputs.logged]
     )
-    return result, content_hash(result)
+    return result, find_links(inputs.billed, result)

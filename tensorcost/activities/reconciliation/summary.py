@@ -1,10 +1,14 @@
 """Reconciliations as the command line shows them (decisions 30): money as decimal strings."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from datetime import date
 from typing import Any
 
 from tensorcost.domain.cost.contracts import ReconciliationReport
 from tensorcost.domain.cost.reconciliation.months import month_name
+from tensorcost.domain.ids import TenantId
+from tensorcost.storage.session import Database
+from tensorcost.storage.spend.uncounted_bills import UncountedBill, read_uncounted
 
 
 def reconciliation_summary(reports: Sequence[ReconciliationReport]) -> dict[str, Any]:
@@ -19,8 +23,31 @@ def reconciliation_summary(reports: Sequence[ReconciliationReport]) -> dict[str,
                 "closed_until": report.closed_until.isoformat(),
                 **total.model_dump(),
                 "shared_accounts": list(report.shared_accounts),
+                "restated": [
+                    part.model_dump() for part in report.restated if part.currency == total.currency
+                ],
             }
             for report in reports
             for total in report.totals
         ]
+    }
+
+
+async def uncounted_summary(
+    db: Database, tenant_id: TenantId, periods: Collection[date] | None = None
+) -> list[dict[str, Any]]:
+    """Bills of these months, or of all, that do not count, and what counts in their place. A mere
+    copy of what counts is left out."""
+    async with db.tenant(tenant_id) as tx:
+        found = await read_uncounted(tx, periods)
+    return [_uncounted(bill) for bill in found if not bill.is_same]
+
+
+def _uncounted(bill: UncountedBill) -> dict[str, Any]:
+    return {
+        "period": month_name(bill.period),
+        "export": bill.export.name,
+        "origin": bill.export.origin,
+        "payer": bill.payer_account_id,
+        "counted": [{"origin": one.origin, "export": one.name} for one in bill.counted],
     }

@@ -13,11 +13,7 @@ from tensorcost.domain.money import format_nano
 from tensorcost.storage import audit
 from tensorcost.storage.reconciliation.ledger import LedgerQuery, LedgerTotal, read_ledger_totals
 from tensorcost.storage.reconciliation.results import OpenVersion
-from tensorcost.storage.reconciliation.totals import (
-    MonthSums,
-    read_month_sums,
-    read_shared_accounts,
-)
+from tensorcost.storage.reconciliation.totals import MonthSums, read_month_sums
 from tensorcost.storage.reconciliation.versions import Delta, read_difference
 from tensorcost.storage.session import TenantTx
 
@@ -31,9 +27,10 @@ class IdentityBroken(Exception):
 
 
 async def report_month(
-    tx: TenantTx, month: Month, version: OpenVersion | None
+    tx: TenantTx, month: Month, version: OpenVersion | None, shared: Sequence[str]
 ) -> ReconciliationReport:
     """The month as it stands after ``version`` was closed; None where nothing had changed.
+    ``shared``: the accounts that two payers bill.
 
     Raises IdentityBroken, so that no figure that is off by a nano is ever committed.
     """
@@ -65,7 +62,7 @@ async def report_month(
             _totals(name, sums.get(name, NO_BILL), ledger.get(name))
             for name in sorted(sums.keys() | ledger.keys())
         ),
-        shared_accounts=tuple(await read_shared_accounts(tx, month.deliveries)),
+        shared_accounts=tuple(shared),
         restated_by=_by_currency(deltas),
         restated=tuple(_part(delta) for delta in _largest(deltas)),
     )
@@ -154,4 +151,5 @@ def _part(delta: Delta) -> RestatedPart:
         currency=delta.currency,
         billed=format_nano(delta.billed.unblended),
         attributed=format_nano(delta.attributed.unblended),
+        line_class=delta.line_class.value,
     )

@@ -3,9 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tensorcost.domain.spend.parsed import Reject
+
+if TYPE_CHECKING:
+    from tensorcost.domain.spend.bill_columns import BillColumns
 
 
 class ChargeCategory(StrEnum):
@@ -63,6 +67,10 @@ class BillLine:
     iam_principal: str = ""
     invoice_id: str = ""
     billing_entity: str = ""
+    billing_period: date | None = None
+    """First day of the month that bills it, where the line names one."""
+    savings_plan_arn: str = ""
+    """Of the plan that covers the usage, where the bill names it."""
     tags: tuple[tuple[str, str], ...] = ()
 
 
@@ -85,3 +93,5 @@ class ParsedBill:
     lines: list[BillLine] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     rows_read: int = 0
+    columns: "BillColumns | None" = None
+    """More lines, where they come in columns."""

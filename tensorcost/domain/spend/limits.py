@@ -19,10 +19,11 @@ MAX_LABEL_LENGTH: Final = 256
 
 
 class RejectReason:
-    """Stable reason codes of quarantined rows and files."""
+    """Stable reason codes of quarantined rows and files; ``reject_meanings`` explains each."""
 
     NOT_GZIP = "not_gzip"
     TRUNCATED_GZIP = "truncated_gzip"
+    TRUNCATED_CSV = "truncated_csv"
     NOT_JSON = "not_json"
     NOT_PARQUET = "not_parquet"
     UNKNOWN_SCHEMA_VERSION = "unknown_schema_version"
@@ -39,6 +40,7 @@ class RejectReason:
     LINE_TOO_LONG = "line_too_long"
     BAD_MANIFEST = "bad_manifest"
     BROKEN_DELIVERY = "broken_delivery"
+    NO_ROWS = "no_rows"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,10 @@ composition in ``activities`` prices the columns, turns them into Arrow and load
 Bodies never get this far: parsers hash them and let go.
 """
 
+from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 
 from tensorcost.domain.spend.facts import Actor, Dimension, Grain
 
@@ -21,6 +24,15 @@ class Reject:
     """Stable reason code such as ``not_json`` or ``negative_tokens``."""
     detail: str = ""
     line_hash: bytes = b""
+
+
+def line_of(lines: Sequence[tuple[int, int]], row: int) -> int:
+    """The line of a row by ``ParsedSpend.lines``; 0 where it has none."""
+    place = bisect_right(lines, row, key=itemgetter(0)) - 1
+    if place < 0:
+        return 0
+    first_row, first_line = lines[place]
+    return first_line + row - first_row
 
 
 @dataclass(slots=True)
@@ -65,11 +77,24 @@ class ParsedSpend:
     rejects: list[Reject] = field(default_factory=list)
     rows_read: int = 0
     """Rows seen, accepted or not."""
+    lines: list[tuple[int, int]] = field(default_factory=list)
+    """(row, its 1-based line) wherever the two do not count up together; empty where a row has
+    no line."""
     _dim_index: dict[Dimension, int] = field(default_factory=dict, repr=False)
     _actor_index: dict[Actor, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
         return len(self.ts_us)
+
+    def mark_line(self, row: int, line: int) -> None:
+        """Row number ``row``, from 0, is the one of ``line``. Call it in their order."""
+        if self.lines:
+            last_row, last_line = self.lines[-1]
+            if line - row == last_line - last_row:
+                return
+            if last_row == row:
+                self.lines.pop()
+        self.lines.append((row, line))
 
     def intern_dimension(self, dimension: Dimension) -> int:
         """Index of ``dimension``, added when new."""

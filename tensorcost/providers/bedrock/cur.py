@@ -17,7 +17,12 @@ from tensorcost.providers.bedrock.cur_table import Rows, UnreadableFile, read_cs
 from tensorcost.providers.bedrock.profiles import EMPTY_DIRECTORY, ProfileDirectory
 
 _INCOMPLETE: Final = frozenset(
-    {RejectReason.NOT_PARQUET, RejectReason.TRUNCATED_GZIP, RejectReason.NOT_GZIP}
+    {
+        RejectReason.NOT_PARQUET,
+        RejectReason.TRUNCATED_GZIP,
+        RejectReason.NOT_GZIP,
+        RejectReason.TRUNCATED_CSV,
+    }
 )
 _WHOLE_FILE: Final = 0
 _PARQUET_MAGIC: Final = b"PAR1"
@@ -79,10 +84,10 @@ def _parse(read: Callable[[], Iterator[Rows]], parse: BillParse) -> Iterator[Par
                 for number in rows.bad_lines
             ]
             builder.add(rows, row, bill)
-            row += rows.count
+            row += bill.rows_read
             yield bill
     except UnreadableFile as error:
         position = row + 1 if row else _WHOLE_FILE
         reject = Reject(parse.file, position, error.reason, error.detail)
-        yield ParsedBill(rejects=[reject])
+        yield ParsedBill(rejects=[reject], rows_read=1)
     yield ParsedBill(lines=builder.folded())

@@ -1,20 +1,20 @@
-"""Exact amounts of bill lines, and the three cost bases.
+"""The three cost bases of bill lines: which columns make them, by type of line."""
 
-A value is converted once, half-even, from its shortest decimal form: CSV text as it stands,
-a Parquet double through ``repr``.
-"""
-
-from collections.abc import Callable, Mapping
-from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
-from tensorcost.domain.money import INT64_MAX, nano_from_decimal
-from tensorcost.domain.spend.bill import ChargeCategory
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-ZERO: Final = Decimal(0)
-_LARGEST: Final = Decimal(INT64_MAX).scaleb(-9)
-Amounts = Callable[[str], Decimal | None]
-"""The amount of a column in the line at hand; None where the column is absent or empty."""
+from tensorcost.domain.spend.bill import ChargeCategory
+from tensorcost.domain.spend.limits import RejectReason
+from tensorcost.providers.bedrock.cur_codes import Int64
+from tensorcost.providers.bedrock.cur_exact import WIDE, Exact, read_exact, widened
+from tensorcost.providers.bedrock.cur_problems import Problems
+from tensorcost.providers.bedrock.cur_table import Rows
 
 RESERVATION_FEE: Final = "Fee of a reservation"
 """A ``Fee`` line that names a reservation: its upfront payment, spread over the usage."""
@@ -36,15 +36,56 @@ CATEGORIES: Final[Mapping[str, ChargeCategory]] = {
     "BundledDiscount": ChargeCategory.ADJUSTMENT,
     "Discount": ChargeCategory.ADJUSTMENT,
 }
+COST: Final = "line_item_unblended_cost"
+NET_COST: Final = "line_item_net_unblended_cost"
+USAGE: Final = "line_item_usage_amount"
 
 
-_COVERED: Final = {
-    "DiscountedUsage": "reservation_{net}effective_cost",
-    "SavingsPlanCoveredUsage": "savings_plan_{net}savings_plan_effective_cost",
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How an amortised amount is made: columns that are added and, perhaps, one taken off.
+
+    Reservations and savings plans are counted where they are used, never twice: covered usage
+    carries its share of the commitment; fees keep only what went unused.
+    """
+
+    plus: tuple[str, ...]
+    minus: tuple[str, ...] = ()
+
+    def columns(self, *, net: bool) -> tuple[str, ...]:
+        """In the order in which they are looked at; ``net``: of the net view."""
+        return tuple(name.format(net="net_" if net else "") for name in self.plus + self.minus)
+
+
+PLAIN: Final = Spread(("line_item_{net}unblended_cost",))
+ELSEWHERE: Final = Spread(())
+SPREADS: Final[Mapping[str, Spread]] = {
+    "DiscountedUsage": Spread(("reservation_{net}effective_cost",)),
+    "SavingsPlanCoveredUsage": Spread(("savings_plan_{net}savings_plan_effective_cost",)),
+    "SavingsPlanNegation": ELSEWHERE,
+    "SavingsPlanUpfrontFee": ELSEWHERE,
+    RESERVATION_FEE: ELSEWHERE,
+    "RIFee": Spread(
+        (
+            "reservation_{net}unused_amortized_upfront_fee_for_billing_period",
+            "reservation_{net}unused_recurring_fee",
+        )
+    ),
+    "SavingsPlanRecurringFee": Spread(
+        ("savings_plan_total_commitment_to_date",), ("savings_plan_used_commitment",)
+    ),
 }
-_SPREAD_ELSEWHERE: Final = frozenset(
-    {"SavingsPlanNegation", "SavingsPlanUpfrontFee", RESERVATION_FEE}
-)
+"""Every other type of line is what it costs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Decimals of the three bases of some rows; NULL is no amount."""
+
+    rows: Int64
+    unblended: pa.Array
+    amortized: pa.Array
+    net: pa.Array
 
 
 def category_of(line_item_type: str) -> ChargeCategory:
@@ -52,65 +93,60 @@ def category_of(line_item_type: str) -> ChargeCategory:
     return CATEGORIES.get(line_item_type, ChargeCategory.ADJUSTMENT)
 
 
-def read_amount(value: object) -> Decimal | None:
-    """The exact decimal of a cell, None for an empty one. Raises ValueError for anything else."""
-    if value is None or value == "":
-        return None
-    text = repr(value) if isinstance(value, float) else str(value)
-    try:
-        amount = Decimal(text)
-    except InvalidOperation as error:
-        raise ValueError("not a number") from error
-    if not amount.is_finite() or abs(amount) > _LARGEST:
-        raise ValueError("not an amount of money or usage")
-    return amount
+class Amounts:
+    """The amounts of a run of rows. Columns are read when the first row needs them."""
 
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._read: dict[str, Exact] = {}
 
-def to_nano(amount: Decimal | None) -> int:
-    return 0 if amount is None else nano_from_decimal(amount)
+    def column(self, name: str) -> Exact:
+        """One column; all NULL where the file does not have it."""
+        if name not in self._read:
+            column = self._rows.columns.get(name)
+            found = pa.nulls(self._rows.count, pa.string()) if column is None else column
+            self._read[name] = read_exact(found)
+        return self._read[name]
 
+    def check(self, spread: Spread, rows: Int64, problems: Problems) -> None:
+        """Note the first column of each of these rows that holds no amount."""
+        for name in (COST, *spread.columns(net=False), NET_COST):
+            self._note(name, rows, problems)
+        rows = rows[self.column(NET_COST).present[rows]]
+        for name in spread.columns(net=True):
+            self._note(name, rows, problems)
 
-def quantity_micro(amount: Decimal | None, scale: int) -> int:
-    """Usage amount times ``scale``, in millionths, half-even. Raises ValueError out of range."""
-    if amount is None:
-        return 0
-    with localcontext() as context:
-        context.prec = 60
-        micro = int((amount * scale * 1_000_000).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
-    if abs(micro) > INT64_MAX:
-        raise ValueError("usage amount out of range")
-    return micro
+    def check_usage(self, rows: Int64, problems: Problems) -> None:
+        """The same for the usage amount."""
+        self._note(USAGE, rows, problems)
 
+    def views(self, spread: Spread, rows: Int64) -> Views:
+        """The bases of rows that are spread alike. The net ones are NULL where there are none."""
+        net = self._sum(spread, rows, net=True)
+        has_net = pa.array(self.column(NET_COST).present[rows])
+        return Views(
+            rows,
+            self._taken(COST, rows),
+            self._sum(spread, rows, net=False),
+            net if spread is PLAIN else pc.if_else(has_net, net, pa.scalar(None, net.type)),
+        )
 
-def amortized(line_item_type: str, get: Amounts) -> Decimal:
-    """The amortised view of a line."""
-    return _spread(line_item_type, get, "") or ZERO
+    def _note(self, name: str, rows: Int64, problems: Problems) -> None:
+        bad = self.column(name).bad
+        if bad.any():
+            problems.note(rows[bad[rows]], RejectReason.BAD_AMOUNT, name)
 
+    def _taken(self, name: str, rows: Int64) -> pa.Array:
+        values = self.column(name).values
+        return values if len(rows) == len(values) else values.take(pa.array(rows))
 
-def net_amortized(line_item_type: str, get: Amounts) -> Decimal | None:
-    """The same view of the net columns; None where the payer has no discounts to show."""
-    if get("line_item_net_unblended_cost") is None:
-        return None
-    return _spread(line_item_type, get, "net_")
-
-
-def _spread(line_item_type: str, get: Amounts, net: str) -> Decimal | None:
-    """Reservations and savings plans counted where they are used, never twice.
-
-    Covered usage carries its share of the commitment; fees keep only what went unused.
-    """
-    if column := _COVERED.get(line_item_type):
-        return get(column.format(net=net))
-    if line_item_type in _SPREAD_ELSEWHERE:
-        return ZERO
-    if line_item_type == "RIFee":
-        upfront = f"reservation_{net}unused_amortized_upfront_fee_for_billing_period"
-        return (get(upfront) or ZERO) + (get(f"reservation_{net}unused_recurring_fee") or ZERO)
-    if line_item_type == "SavingsPlanRecurringFee":
-        return _unused_commitment(get)
-    return get(f"line_item_{net}unblended_cost")
-
-
-def _unused_commitment(get: Amounts) -> Decimal:
-    total = get("savings_plan_total_commitment_to_date") or ZERO
-    return total - (get("savings_plan_used_commitment") or ZERO)
+    def _sum(self, spread: Spread, rows: Int64, *, net: bool) -> pa.Array:
+        names = spread.columns(net=net)
+        if len(names) == 1:
+            return self._taken(names[0], rows)
+        total = pa.array([Decimal(0)], WIDE).take(pa.array(np.zeros(len(rows), dtype=np.int64)))
+        for place, name in enumerate(names):
+            one = widened(self._taken(name, rows)).fill_null(Decimal(0))
+            add = pc.add if place < len(spread.plus) else pc.subtract
+            total = widened(add(total, one))
+        return total

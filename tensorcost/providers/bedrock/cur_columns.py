@@ -9,16 +9,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-REQUIRED: Final = frozenset({"line_item_unblended_cost", "line_item_usage_account_id"})
+REQUIRED: Final = frozenset(
+    {"line_item_unblended_cost", "line_item_usage_account_id", "line_item_currency_code"}
+)
 CORE: Final = REQUIRED | {
     "line_item_line_item_type",
     "line_item_product_code",
     "line_item_usage_type",
     "line_item_usage_amount",
     "line_item_usage_start_date",
-    "line_item_currency_code",
 }
-"""Without these a line has no class, no quantity, no day or no currency. An export may have been
+"""Without these a line has no class, no quantity or no day. An export may have been
 set up without some of them, but one part of a delivery never lacks what the others have."""
 TEXT_COLUMNS: Final = (
     "line_item_line_item_type",
@@ -39,6 +40,7 @@ TEXT_COLUMNS: Final = (
     "pricing_unit",
     "identity_time_interval",
     "reservation_reservation_a_r_n",
+    "savings_plan_savings_plan_a_r_n",
 )
 TIME_COLUMNS: Final = (
     "line_item_usage_start_date",

@@ -1,65 +1,52 @@
 """Columns of a bill to lines: classified and exact when AI spend, folded when not."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
+import numpy as np
+import pyarrow as pa
+
 from tensorcost.domain.spend.bill import BillLine, ParsedBill
-from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
-from tensorcost.domain.spend.limits import AWS_ACCOUNT, RejectReason, TimeBounds, to_us
+from tensorcost.domain.spend.bill_columns import BillColumns
+from tensorcost.domain.spend.limits import RejectReason, TimeBounds
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.providers.bedrock.cur_amounts import (
-    RESERVATION_FEE,
-    ZERO,
-    amortized,
-    category_of,
-    net_amortized,
-    quantity_micro,
-    read_amount,
-    to_nano,
+    Amounts,
+    Views,
 )
-from tensorcost.providers.bedrock.cur_columns import clean_tags
+from tensorcost.providers.bedrock.cur_codes import (
+    Codes,
+    Int64,
+    Times,
+    group_rows,
+    text_codes,
+)
+from tensorcost.providers.bedrock.cur_folds import Folds
+from tensorcost.providers.bedrock.cur_patterns import (
+    DETAIL_COLUMNS,
+    KEY_COLUMNS,
+    TAG_COLUMNS,
+    Details,
+    Patterns,
+)
+from tensorcost.providers.bedrock.cur_problems import Problems
+from tensorcost.providers.bedrock.cur_run import (
+    TAG,
+    Run,
+    integers_of,
+    product_names,
+    quantities_of,
+    spreads_of,
+    tag_columns,
+)
 from tensorcost.providers.bedrock.cur_table import Rows
-from tensorcost.providers.bedrock.cur_usage import BEDROCK, UsageClass, classify_usage
-from tensorcost.providers.bedrock.model_id import ResolvedModel, resolve_model
 from tensorcost.providers.bedrock.profiles import ProfileDirectory
 
-_DAY: Final = timedelta(days=1)
-_MAX_CACHED: Final = 50_000
-_TEXT_LIMIT: Final = 2048
-_AWS_CODES: Final = ("Amazon", "AWS", "aws")
-_KEY_COLUMNS: Final = (
-    "line_item_line_item_type",
-    "line_item_usage_account_id",
-    "line_item_product_code",
-    "line_item_usage_type",
-    "line_item_currency_code",
-    "bill_payer_account_id",
-    "bill_billing_entity",
-    "bill_invoice_id",
-    "pricing_unit",
-)
-_FoldKey = tuple[datetime, str, str, str, str, str, str, str]
-
-
-@dataclass(slots=True)
-class _Fold:
-    """Exact sums, converted once when the fold is complete."""
-
-    line_no: int
-    unblended: Decimal = ZERO
-    amortized: Decimal = ZERO
-    net: Decimal | None = None
-
-
-class _BadRow(Exception):
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.detail = detail
+_DAY_US: Final = 86_400_000_000
+_START: Final = "line_item_usage_start_date"
+_PERIOD: Final = "bill_billing_period_start_date"
+_CURRENCY: Final = "line_item_currency_code"
 
 
 class LineBuilder:
@@ -71,242 +58,142 @@ class LineBuilder:
         self._file = file
         self._offset = line_offset
         self._bounds = bounds
-        self._directory = directory
-        self._classes: dict[tuple[str, str, str, str], UsageClass] = {}
-        self._models: dict[str, ResolvedModel] = {}
-        self._times: dict[object, datetime | None] = {}
-        self._amounts: dict[object, Decimal | None] = {}
-        self._folds: dict[_FoldKey, _Fold] = {}
+        self._patterns = Patterns(directory)
+        self._times = Times()
+        self._folds = Folds()
 
     def add(self, rows: Rows, before: int, bill: ParsedBill) -> None:
-        """Append the lines of AI spend to ``bill``, its rejects, and fold the rest.
+        """Give ``bill`` the lines of AI spend and the rejects of these rows, and fold the rest.
 
         ``before`` is the number of rows of the file before these.
         """
-        for index, texts in enumerate(_texts(rows)):
-            number = self._offset + before + index + 1
-            try:
-                name = _product_name(rows, index, texts[2])
-                usage = self._classify(texts[2], texts[3], name, texts[8])
-                if usage.in_scope:
-                    bill.lines.append(self._line(rows, index, number, texts, usage))
-                else:
-                    self._fold(rows, index, number, texts)
-            except _BadRow as bad:
-                line_hash = blake2b("|".join(texts).encode(), digest_size=16).digest()
-                bill.rejects.append(
-                    Reject(self._file, before + index + 1, bad.reason, bad.detail, line_hash)
-                )
+        if not rows.count:
+            return
+        run = self._run(rows, before)
+        spreads = spreads_of(run)
+        scoped = np.flatnonzero(run.in_scope)
+        for spread, of_spread in spreads.items():
+            run.amounts.check(spread, of_spread, run.problems)
+        run.amounts.check_usage(scoped, run.problems)
+        quantity = quantities_of(run, scoped)
+        sound, in_scope = run.problems.sound, run.in_scope
+        views = []
+        for spread, of_spread in spreads.items():
+            of_spread = of_spread[sound[of_spread]]
+            inside = of_spread[in_scope[of_spread]]
+            if len(inside):
+                views.append(run.amounts.views(spread, inside))
+            outside = of_spread[~in_scope[of_spread]]
+            if len(outside):
+                found = run.amounts.views(spread, outside)
+                first = self._offset + before + 1
+                self._folds.add(found, run.kinds, run.kind, run.start_us, first)
+        if views:
+            bill.columns = self._columns(run, views, quantity)
+        bill.rejects += [self._reject(run, *problem) for problem in run.problems]
 
     def folded(self) -> list[BillLine]:
         """The lines outside AI spend, one a day, account, product and type."""
-        return [_folded_line(key, self._folds[key]) for key in sorted(self._folds)]
+        return self._folds.lines()
 
-    def _classify(self, product: str, usage_type: str, name: str, unit: str) -> UsageClass:
-        key = (product, usage_type, name, unit)
-        known = self._classes.get(key)
-        if known is None:
-            known = classify_usage(*key)
-            if len(self._classes) < _MAX_CACHED:
-                self._classes[key] = known
-        return known
+    def _run(self, rows: Rows, before: int) -> Run:
+        keys = [text_codes(rows.columns.get(name), rows.count) for name in KEY_COLUMNS]
+        names = product_names(rows, keys[KEY_COLUMNS.index("line_item_product_code")])
+        periods = self._periods(rows)
+        found, kind = group_rows([*keys, names, periods])
+        kinds = [
+            self._patterns.kind(
+                tuple(key.value(row) for key in keys), names.value(row), periods.value(row)
+            )
+            for row in found.tolist()
+        ]
+        problems = Problems(rows.count)
+        has_account = np.array([one.has_account for one in kinds], dtype=np.bool_)[kind]
+        problems.note(
+            np.flatnonzero(~has_account), RejectReason.BAD_ACCOUNT, "line_item_usage_account_id"
+        )
+        has_currency = keys[KEY_COLUMNS.index(_CURRENCY)].where(bool)
+        problems.note(np.flatnonzero(~has_currency), RejectReason.MISSING_FIELD, _CURRENCY)
+        start_us = self._starts(rows, problems)
+        return Run(rows, before, keys, kinds, kind, start_us, Amounts(rows), problems)
 
-    def _common(
-        self, rows: Rows, index: int, texts: tuple[str, ...]
-    ) -> tuple[datetime, Decimal | None, Decimal, Decimal | None]:
-        """(start, unblended, amortised, net) of a row. Raises _BadRow."""
-        if not AWS_ACCOUNT.fullmatch(texts[1]):
-            raise _BadRow(RejectReason.BAD_ACCOUNT, "line_item_usage_account_id")
-        start = self._start(rows, index)
+    def _periods(self, rows: Rows) -> Codes:
+        """The month that bills each row, None where it names none."""
+        start, known = self._times.read(rows.columns.get(_PERIOD), rows.count)
+        known &= (self._bounds.lower_us <= start) & (start <= self._bounds.upper_us)
+        months = np.where(known, start, 0).astype("datetime64[us]").astype("datetime64[M]")
+        months[~known] = np.datetime64("NaT")
+        found, codes = np.unique(months, return_inverse=True)
+        return Codes(found.tolist(), codes.astype(np.int64))
 
-        def get(column: str) -> Decimal | None:
-            return self._amount(rows, column, index)
-
-        kind = texts[0]
-        if kind == "Fee" and rows.cell("reservation_reservation_a_r_n", index):
-            kind = RESERVATION_FEE
-        cost = get("line_item_unblended_cost")
-        return start, cost, amortized(kind, get), net_amortized(kind, get)
-
-    def _start(self, rows: Rows, index: int) -> datetime:
-        start = self._time(rows.cell("line_item_usage_start_date", index))
-        if start is None:
-            interval = str(rows.cell("identity_time_interval", index) or "")
-            start = self._time(interval.partition("/")[0])
-        if start is None:
-            start = self._time(rows.cell("bill_billing_period_start_date", index))
-        if start is None:
-            raise _BadRow(RejectReason.BAD_TIMESTAMP, "line_item_usage_start_date")
-        if reason := self._bounds.problem(to_us(start)):
-            raise _BadRow(reason, "line_item_usage_start_date")
+    def _starts(self, rows: Rows, problems: Problems) -> Int64:
+        columns, count = rows.columns, rows.count
+        start, known = self._times.read(columns.get(_START), count)
+        if not known.all():
+            interval, has_interval = self._times.read(
+                columns.get("identity_time_interval"), count, lambda text: text.partition("/")[0]
+            )
+            period, has_period = self._times.read(columns.get(_PERIOD), count)
+            start = np.where(known, start, np.where(has_interval, interval, period))
+            known = known | has_interval | has_period
+        problems.note(np.flatnonzero(~known), RejectReason.BAD_TIMESTAMP, _START)
+        for at_us, outside in (
+            (self._bounds.lower_us - 1, start < self._bounds.lower_us),
+            (self._bounds.upper_us + 1, start > self._bounds.upper_us),
+        ):
+            problems.note(np.flatnonzero(outside), self._bounds.problem(at_us) or "", _START)
         return start
 
-    def _time(self, cell: object) -> datetime | None:
-        if cell is None or cell == "":
-            return None
-        if cell not in self._times:
-            if len(self._times) > _MAX_CACHED:
-                self._times.clear()
-            self._times[cell] = _parse_time(cell)
-        return self._times[cell]
-
-    def _amount(self, rows: Rows, column: str, index: int) -> Decimal | None:
-        cell = rows.cell(column, index)
-        if cell is None or cell == "":
-            return None
-        known = self._amounts.get(cell)
-        if known is None:
-            try:
-                known = read_amount(cell)
-            except ValueError as error:
-                raise _BadRow(RejectReason.BAD_AMOUNT, column) from error
-            if len(self._amounts) < _MAX_CACHED:
-                self._amounts[cell] = known
-        return known
-
-    def _fold(self, rows: Rows, index: int, number: int, texts: tuple[str, ...]) -> None:
-        start, cost, spread, net = self._common(rows, index, texts)
-        day = start.replace(hour=0, minute=0, second=0, microsecond=0)
-        key = (day, texts[1], texts[2], texts[0], texts[4], texts[5], texts[6], texts[7])
-        fold = self._folds.setdefault(key, _Fold(number))
-        fold.unblended += cost or ZERO
-        fold.amortized += spread
-        if net is not None:
-            fold.net = (fold.net or ZERO) + net
-
-    def _line(
-        self, rows: Rows, index: int, number: int, texts: tuple[str, ...], usage: UsageClass
-    ) -> BillLine:
-        start, cost, spread, net = self._common(rows, index, texts)
-        resource = str(rows.cell("line_item_resource_id", index) or "")[:_TEXT_LIMIT]
-        model = self._model(resource) if usage.provider == BEDROCK else None
-        used = self._amount(rows, "line_item_usage_amount", index)
-        try:
-            quantity = quantity_micro(used, usage.scale)
-            nanos = to_nano(cost), to_nano(spread), None if net is None else to_nano(net)
-        except ValueError as error:
-            raise _BadRow(RejectReason.BAD_AMOUNT, str(error)) from error
-        end = self._time(rows.cell("line_item_usage_end_date", index))
-        return BillLine(
-            line_no=number,
-            usage_start=start,
-            usage_end=end if end is not None and end > start else start + _DAY,
-            payer_account_id=texts[5],
-            usage_account_id=texts[1],
-            region=_region(rows, index) or usage.region,
-            line_item_type=texts[0],
-            charge_category=category_of(texts[0]),
-            in_scope=True,
-            provider=usage.provider,
-            product_code=texts[2],
-            usage_type=texts[3],
-            operation=str(rows.cell("line_item_operation", index) or ""),
-            resource_id=resource,
-            model_id=model.model_id if model else usage.model_id,
-            token_kind=usage.token_kind,
-            routing_scope=_routing(usage, model),
-            service_tier=_tier(usage, model),
-            quantity_micro=quantity,
-            unit=usage.unit,
-            unblended_nano=nanos[0],
-            amortized_nano=nanos[1],
-            net_nano=nanos[2],
-            currency=texts[4] or "USD",
-            iam_principal=str(rows.cell("line_item_iam_principal", index) or "")[:_TEXT_LIMIT],
-            invoice_id=texts[7],
-            billing_entity=texts[6],
-            tags=_tags(rows, index),
+    def _columns(self, run: Run, views: Sequence[Views], quantity: Int64) -> BillColumns | None:
+        money = [integers_of(view, run.problems) for view in views]
+        rows = np.concatenate([view.rows for view in views])
+        unblended, amortized, net = (np.concatenate(parts) for parts in zip(*money, strict=True))
+        has_net = np.concatenate(
+            [view.net.is_valid().to_numpy(zero_copy_only=False) for view in views]
+        )
+        order = np.argsort(rows, kind="stable")
+        order = order[run.problems.sound[rows[order]]]
+        rows = rows[order]
+        end, has_end = self._times.read(
+            run.rows.columns.get("line_item_usage_end_date"), run.rows.count
+        )
+        end = np.where(has_end & (end > run.start_us), end, run.start_us + _DAY_US)
+        patterns, pattern = self._lines(run, rows)
+        return BillColumns(
+            patterns=patterns,
+            pattern=pattern,
+            line_no=self._offset + run.before + 1 + rows,
+            start_us=run.start_us[rows],
+            end_us=end[rows],
+            quantity_micro=quantity[rows],
+            unblended_nano=unblended[order],
+            amortized_nano=amortized[order],
+            net_nano=net[order],
+            has_net=has_net[order],
         )
 
-    def _model(self, resource: str) -> ResolvedModel | None:
-        """The model that a Bedrock resource stands for, where it can be told."""
-        if not resource.startswith("arn:") or ":bedrock:" not in resource:
-            return None
-        known = self._models.get(resource)
-        if known is None:
-            known = resolve_model(resource, self._directory)
-            if len(self._models) < _MAX_CACHED:
-                self._models[resource] = known
-        return known if known.is_resolved else None
+    def _lines(self, run: Run, rows: Int64) -> tuple[list[BillLine], Int64]:
+        """(patterns, pattern of each row) of rows in scope."""
+        columns = {
+            name: column if len(rows) == run.rows.count else column.take(pa.array(rows))
+            for name, column in run.rows.columns.items()
+            if name in DETAIL_COLUMNS or name in TAG_COLUMNS or name.startswith(TAG)
+        }
+        details = [text_codes(columns.get(name), len(rows)) for name in DETAIL_COLUMNS]
+        tags = tag_columns(columns, len(rows))
+        of_kind = Codes(run.kinds, run.kind[rows])
+        found, pattern = group_rows([of_kind, *details, *tags])
+        patterns = [
+            self._patterns.pattern(
+                of_kind.value(row),
+                Details(*[one.value(row) for one in details]),
+                tuple(one.value(row) for one in tags),
+            )
+            for row in found.tolist()
+        ]
+        return patterns, pattern
 
-
-def _texts(rows: Rows) -> Iterator[tuple[str, ...]]:
-    """The key columns, row by row, as text; empty where a cell is."""
-    columns = [[cell or "" for cell in rows.column(name)] for name in _KEY_COLUMNS]
-    return zip(*columns, strict=True)
-
-
-def _product_name(rows: Rows, index: int, product_code: str) -> str:
-    """The product's name, looked up only where it may name a model."""
-    if product_code.startswith(_AWS_CODES) and not product_code.startswith("AmazonBedrock"):
-        return ""
-    named = rows.cell("product_product_name", index)
-    return named or dict(rows.map_of("product", index)).get("product_name", "")
-
-
-def _region(rows: Rows, index: int) -> str:
-    for column in ("product_region_code", "product_region"):
-        if found := rows.cell(column, index):
-            return str(found)
-    return ""
-
-
-def _tags(rows: Rows, index: int) -> tuple[tuple[str, str], ...]:
-    pairs = rows.map_of("resource_tags", index) + rows.map_of("tags", index)
-    for name, cells in rows.columns.items():
-        if name.startswith("tag:") and cells[index]:
-            pairs.append((name.removeprefix("tag:"), str(cells[index])))
-    return clean_tags(pairs)
-
-
-def _routing(usage: UsageClass, model: ResolvedModel | None) -> RoutingScope:
-    """The usage type says global; only the profile says geographic."""
-    if usage.routing_scope is not RoutingScope.IN_REGION or model is None:
-        return usage.routing_scope
-    return RoutingScope.GEO if model.routing_scope is RoutingScope.GEO else usage.routing_scope
-
-
-def _tier(usage: UsageClass, model: ResolvedModel | None) -> ServiceTier:
-    if model is not None and model.service_tier is not ServiceTier.STANDARD:
-        return model.service_tier
-    return usage.service_tier
-
-
-def _parse_time(cell: object) -> datetime | None:
-    try:
-        moment = cell if isinstance(cell, datetime) else datetime.fromisoformat(str(cell))
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _folded_line(key: _FoldKey, fold: _Fold) -> BillLine:
-    day, account, product, kind, currency, payer, entity, invoice = key
-    return BillLine(
-        line_no=fold.line_no,
-        usage_start=day,
-        usage_end=day + _DAY,
-        payer_account_id=payer,
-        usage_account_id=account,
-        region="",
-        line_item_type=kind,
-        charge_category=category_of(kind),
-        in_scope=False,
-        provider="",
-        product_code=product,
-        usage_type="",
-        operation="",
-        resource_id="",
-        model_id="",
-        token_kind=None,
-        routing_scope=RoutingScope.IN_REGION,
-        service_tier=ServiceTier.STANDARD,
-        quantity_micro=0,
-        unit="",
-        unblended_nano=to_nano(fold.unblended),
-        amortized_nano=to_nano(fold.amortized),
-        net_nano=None if fold.net is None else to_nano(fold.net),
-        currency=currency or "USD",
-        invoice_id=invoice,
-        billing_entity=entity,
-    )
+    def _reject(self, run: Run, row: int, reason: str, detail: str) -> Reject:
+        text = "|".join(key.value(row) for key in run.keys)
+        line_hash = blake2b(text.encode(), digest_size=16).digest()
+        return Reject(self._file, run.before + row + 1, reason, detail, line_hash)

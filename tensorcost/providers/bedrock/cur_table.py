@@ -1,7 +1,7 @@
 """Rows of a bill file as runs of columns, in bounded memory.
 
 Parquet is read a row group's slice at a time, CSV as a stream out of gzip; only the columns
-that matter are decoded, and no row ever becomes a dictionary.
+that matter are decoded, and they stay columns.
 """
 
 import csv
@@ -21,13 +21,13 @@ from tensorcost.providers.bedrock.cur_columns import (
     REQUIRED,
     TIME_COLUMNS,
     choose_columns,
-    read_map,
 )
 from tensorcost.providers.bedrock.ndjson import inflate
 
 BATCH_ROWS: Final = 32_768
 _CSV_BLOCK: Final = 1 << 21
 _HEADER_LIMIT: Final = 1 << 20
+_TAIL: Final = 1 << 16
 
 
 class UnreadableFile(Exception):
@@ -41,28 +41,12 @@ class UnreadableFile(Exception):
 
 @dataclass(slots=True)
 class Rows:
-    """Columns of equal length by CUR 2.0 name, each a list of cells; absent ones are absent."""
+    """Arrow columns of equal length by CUR 2.0 name; absent ones are absent."""
 
     count: int
-    columns: dict[str, list[Any]] = field(default_factory=dict)
-    maps: dict[str, Any] = field(default_factory=dict)
-    """Arrow arrays of the map columns: dear to decode, and few rows need theirs."""
+    columns: dict[str, pa.Array] = field(default_factory=dict)
     bad_lines: list[int] = field(default_factory=list)
     """Numbers of rows with too many or too few cells, which are left out (CSV only)."""
-
-    def column(self, name: str) -> list[Any]:
-        """The cells of a column, Nones where the file does not have it."""
-        return self.columns.get(name) or [None] * self.count
-
-    def cell(self, name: str, index: int) -> Any:
-        """One cell, None where the file does not have the column."""
-        cells = self.columns.get(name)
-        return None if cells is None else cells[index]
-
-    def map_of(self, name: str, index: int) -> list[tuple[str, str]]:
-        """The pairs of one map cell."""
-        cells = self.maps.get(name)
-        return [] if cells is None else read_map(cells[index].as_py())
 
 
 def read_parquet(file: IO[bytes], promised: frozenset[str] = frozenset()) -> Iterator[Rows]:
@@ -88,34 +72,74 @@ def read_csv(chunks: Iterable[bytes], promised: frozenset[str] = frozenset()) ->
     names = next(csv.reader([header.decode("utf-8-sig", "replace")]), [])
     chosen = choose_columns(names)
     _require(chosen, promised)
-    bad: list[int] = []
-
-    def note(row: Any) -> str:
-        bad.append((row.number or 1) - 1)  # the header is its first row
-        return "skip"
-
+    bad = _BadLines()
+    held: Rows | None = None
     try:
-        reader = pacsv.open_csv(
-            stream,
-            read_options=pacsv.ReadOptions(
-                use_threads=False, block_size=_CSV_BLOCK, column_names=names, skip_rows=1
-            ),
-            parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=note),
-            convert_options=pacsv.ConvertOptions(
-                include_columns=list(chosen), column_types=dict.fromkeys(chosen, pa.string())
-            ),
-        )
-        for batch in reader:
-            rows = _rows_of(batch, chosen)
-            rows.bad_lines, bad = bad, []
-            yield rows
+        for batch in _batches(stream, names, chosen, bad):
+            if held is not None:
+                yield held
+            held = _rows_of(batch, chosen)
+            held.bad_lines = bad.take()
     except pa.ArrowInvalid as error:
         if not stream.problem:
-            raise UnreadableFile(RejectReason.WRONG_TYPE, "not a CSV file") from error
-    if bad:
-        yield Rows(0, bad_lines=bad)
+            if held is None:
+                raise UnreadableFile(RejectReason.WRONG_TYPE, "not a CSV file") from error
+            yield held
+            raise UnreadableFile(RejectReason.TRUNCATED_CSV, "not a CSV file") from error
+    held = held or Rows(0)
+    held.bad_lines += bad.take()
+    is_short = bool(bad.short) and stream.ends_with(bad.short) and not stream.problem
+    if is_short:
+        held.bad_lines.remove(bad.short_number)
+    yield held
+    _raise_torn(stream, is_short=is_short)
+
+
+def _batches(
+    stream: "_Stream", names: list[str], chosen: dict[str, str], bad: "_BadLines"
+) -> Iterable[Any]:
+    found: Iterable[Any] = pacsv.open_csv(
+        stream,
+        read_options=pacsv.ReadOptions(
+            use_threads=False, block_size=_CSV_BLOCK, column_names=names, skip_rows=1
+        ),
+        parse_options=pacsv.ParseOptions(newlines_in_values=True, invalid_row_handler=bad.note),
+        convert_options=pacsv.ConvertOptions(
+            include_columns=list(chosen), column_types=dict.fromkeys(chosen, pa.string())
+        ),
+    )
+    return found
+
+
+def _raise_torn(stream: "_Stream", *, is_short: bool) -> None:
     if stream.problem:
         raise UnreadableFile(stream.problem)
+    if is_short:
+        raise UnreadableFile(RejectReason.TRUNCATED_CSV, "the last row lacks cells")
+    if stream.quotes % 2:
+        raise UnreadableFile(RejectReason.TRUNCATED_CSV, "a quote is not closed")
+
+
+class _BadLines:
+    """Rows with too many or too few cells, as the reader meets them."""
+
+    def __init__(self) -> None:
+        self._numbers: list[int] = []
+        self.short = ""
+        """Text of the last row with too few."""
+        self.short_number = 0
+
+    def note(self, row: Any) -> str:
+        number = (row.number or 1) - 1  # the header is the first row
+        self._numbers.append(number)
+        if row.actual_columns < row.expected_columns:
+            self.short, self.short_number = row.text, number
+        return "skip"
+
+    def take(self) -> list[int]:
+        """Their numbers, from 1; each once."""
+        found, self._numbers = self._numbers, []
+        return found
 
 
 def _require(chosen: dict[str, str], promised: frozenset[str]) -> None:
@@ -136,12 +160,18 @@ def _check_types(schema: pa.Schema, chosen: dict[str, str]) -> None:
 def _can_be(found: pa.DataType, ours: str) -> bool:
     if pa.types.is_dictionary(found):
         found = found.value_type
-    kinds = [pa.types.is_null, pa.types.is_string, pa.types.is_large_string]
     if ours in AMOUNT_COLUMNS:
-        kinds += [pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal]
-    elif ours in TIME_COLUMNS:
+        return _is_amount(found)
+    kinds = [pa.types.is_null, pa.types.is_string, pa.types.is_large_string]
+    if ours in TIME_COLUMNS:
         kinds += [pa.types.is_timestamp, pa.types.is_date]
     return ours in MAP_COLUMNS or any(is_kind(found) for is_kind in kinds)
+
+
+def _is_amount(found: pa.DataType) -> bool:
+    """Whether a Parquet column of this type may hold amounts: text may not."""
+    kinds = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null)
+    return any(is_kind(found) for is_kind in kinds)
 
 
 def _rows_of(batch: pa.RecordBatch, chosen: dict[str, str]) -> Rows:
@@ -150,12 +180,7 @@ def _rows_of(batch: pa.RecordBatch, chosen: dict[str, str]) -> Rows:
         column = batch.column(batch.schema.get_field_index(name))
         if pa.types.is_dictionary(column.type):
             column = column.dictionary_decode()
-        if ours in MAP_COLUMNS:
-            rows.maps[ours] = column
-            continue
-        if ours in TIME_COLUMNS and pa.types.is_temporal(column.type):
-            column = column.cast(pa.timestamp("us"), safe=False)
-        rows.columns[ours] = column.to_pylist()
+        rows.columns[ours] = column
     return rows
 
 
@@ -171,7 +196,10 @@ class _Stream(io.RawIOBase):
         self._blocks = inflate(chunks)
         self._lines = b""
         self._rest = b""
+        self._tail = b""
         self.problem = ""
+        self.quotes = 0
+        """In all that was read."""
 
     def readable(self) -> bool:
         return True
@@ -195,6 +223,11 @@ class _Stream(io.RawIOBase):
         target[: len(found)] = found
         return len(found)
 
+    def ends_with(self, row: str) -> bool:
+        """Whether the last row is this one, as far back as is remembered."""
+        last = b"\n" + row.encode().strip(b"\r\n")
+        return self._tail.rstrip(b"\r\n").endswith(last[1 - _TAIL :])
+
     def _fill(self) -> bool:
         block = next(self._blocks, b"")
         if isinstance(block, str):
@@ -203,6 +236,8 @@ class _Stream(io.RawIOBase):
         if not block:
             self._lines, self._rest = self._lines + self._rest, b""
             return False
+        self.quotes += block.count(b'"')
+        self._tail = (self._tail + block)[-_TAIL:]
         end = block.rfind(b"\n") + 1
         if end:
             self._lines, self._rest = self._lines + self._rest + block[:end], block[end:]

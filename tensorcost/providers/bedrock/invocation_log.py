@@ -114,9 +114,11 @@ class _LogParser:
         source, limit = iter(lines), self._parse.batch_rows
         while group := list(islice(source, min(_GROUP, limit - self._read))):
             self._read += len(group)
+            self._rows.mark_line(number)
             for data, record in zip(group, _all_decoded(group), strict=True):
                 if record is None or not self._append_known(record):
                     self._accept_plain(number, data)
+                    self._rows.mark_line(number + 1)
                 number += 1
             if self._read >= limit:
                 yield self._take()

@@ -141,6 +141,10 @@ class RowAssembler:
         )  # fmt: skip
         return None
 
+    def mark_line(self, line: int) -> None:
+        """The next row is the one of ``line``, and those after it count up with the lines."""
+        self._batch.mark_line(len(self._values) // len(_COLUMNS), line)
+
     def take(self, rejects: list[Reject], rows_read: int) -> ParsedSpend:
         """The filled batch; the next one starts empty."""
         batch, values = self._batch, self._values

@@ -92,6 +92,8 @@ def parse_metrics(series: Iterable[MetricSeries], parse: MetricParse) -> ParsedS
             dims[model] = batch.intern_dimension(_dimension(resolved, labels, parse))
         native_id = metric_native_id(model, start, parse.period_seconds)
         _append(batch, (dims[model], actor), native_id, start, counts)
+    # Several points make a row: what is counted as read is what becomes of them.
+    batch.rows_read = len(batch) + len(batch.rejects)
     return batch
 
 
@@ -105,7 +107,6 @@ def _windows(
     windows: dict[_Window, _Counts] = {}
     for one in series:
         for position, (at, value) in enumerate(one.points, start=1):
-            batch.rows_read += 1
             reason = parse.bounds.problem(at * 1_000_000) or _value_problem(value)
             if reason:
                 detail = f"{one.metric} of {one.model}"[:200]

@@ -1,6 +1,7 @@
 """Invocation logs in CloudWatch Logs."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -51,14 +52,28 @@ def region_of_group(arn: str) -> str:
     return parts[3] if arn.startswith("arn:") and len(parts) > 5 else ""
 
 
+@dataclass(frozen=True, slots=True)
+class LogGroup:
+    """A log group. ``retention_days`` is None where events are kept for ever."""
+
+    name: str
+    retention_days: int | None
+
+
 def group_exists(session: AccountSession, region: str, name: str) -> bool:
     """Whether a log group of exactly this name is there. Raises ProviderError."""
+    return find_group(session, region, name) is not None
+
+
+def find_group(session: AccountSession, region: str, name: str) -> LogGroup | None:
+    """The log group of exactly this name. Raises ProviderError."""
     given: dict[str, Any] = {"logGroupNamePrefix": name, "limit": 50}
     while True:
         page = session.call("logs", "describe_log_groups", region, **given)
-        if any(group.get("logGroupName") == name for group in page.get("logGroups", [])):
-            return True
+        for group in page.get("logGroups", []):
+            if group.get("logGroupName") == name:
+                return LogGroup(name, group.get("retentionInDays"))
         token = page.get("nextToken")
         if not token:
-            return False
+            return None
         given["nextToken"] = token

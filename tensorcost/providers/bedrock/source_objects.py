@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from tensorcost.providers.aws.errors import AWS_ERRORS
+from tensorcost.providers.aws.errors import AWS_ERRORS, ProviderError
 from tensorcost.providers.aws.session import AccountSession
 
 CHUNK_BYTES: Final = 262_144
+_NO_FIRST_BYTE: Final = "InvalidRange"
+"""How S3 answers who wants a part of an empty object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +125,20 @@ def read_object(
 
 
 def etag_now(session: AccountSession, bucket: str, key: str, bucket_region: str) -> str:
-    """The object's present ETag. Raises ProviderError."""
-    answer = session.call("s3", "head_object", bucket_region, Bucket=bucket, Key=key)
+    """The object's present ETag. Raises ProviderError.
+
+    Asked for with the first byte: S3 refuses a HEAD without a word, and an ended session would
+    look like a mistake that only the customer can heal.
+    """
+    named = {"Bucket": bucket, "Key": key}
+    try:
+        answer = session.call("s3", "get_object", bucket_region, **named, Range="bytes=0-0")
+    except ProviderError as error:
+        if error.failure.code != _NO_FIRST_BYTE:
+            raise
+        answer = session.call("s3", "head_object", bucket_region, **named)
+    else:
+        answer["Body"].close()
     return str(answer["ETag"]).strip('"')
 
 

@@ -101,6 +101,19 @@ async def read_periods_due(tx: TenantTx, period: date | None = None) -> list[Per
     return [_due(row) for row in rows if row.restated or row.late]
 
 
+async def is_reconciled(tx: TenantTx, first_day: date, last_day: date) -> bool:
+    """Whether a day between the two, both included, may have been reconciled."""
+    return bool(
+        await tx.scalar(
+            "SELECT EXISTS (SELECT FROM ai.reconciliation WHERE tenant_id = :tenant "
+            "AND period <= :last_day AND closed_until > :first_day)",
+            tenant=tx.tenant_id,
+            first_day=first_day,
+            last_day=last_day,
+        )
+    )
+
+
 async def read_delivery_facts(tx: TenantTx, period: date) -> list[DeliveryFacts]:
     """Every counted export of the month that begins with ``period``, by delivery id."""
     rows = await tx.all(_FACTS, tenant=tx.tenant_id, period=period)

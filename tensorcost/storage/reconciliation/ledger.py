@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Row
@@ -28,12 +29,20 @@ _ROWS: Final = f"""
             g.net_nano, g.evidence)) FROM ai.reconciled_gap g WHERE {_OF_CELL}
     ) AS gaps
     FROM (
-        SELECT c.* FROM ({{days}}) v JOIN ai.reconciled_cell c ON {_OF_DAYS.format(alias="c")}
+        SELECT c.*{{size}} FROM ({{days}}) v
+        JOIN ai.reconciled_cell c ON {_OF_DAYS.format(alias="c")}{{sized}}
         WHERE true{{conditions}}
-        ORDER BY c.day DESC, c.account_id, c.region, c.model_id, c.currency LIMIT :n
+        ORDER BY {{order}} LIMIT :n
     ) c
-    ORDER BY c.day DESC, c.account_id, c.region, c.model_id, c.currency
+    ORDER BY {{outer_order}}
 """
+_BY_DAY: Final = "c.day DESC, c.account_id, c.region, c.model_id, c.currency"
+_SIZED: Final = f"""
+        CROSS JOIN LATERAL (
+            SELECT coalesce(max(abs(g.unblended_nano)), 0) AS size_nano
+            FROM ai.reconciled_gap g WHERE {_OF_CELL}{{which}}
+        ) z"""
+_LESS: Final = " AND (z.size_nano < :after_size OR z.size_nano = :after_size{further})"
 _AFTER: Final = (
     " AND (c.day < :after_day OR c.day = :after_day "
     "AND (c.account_id, c.region, c.model_id, c.currency) "
@@ -58,14 +67,23 @@ _TOTALS: Final = f"""
 _ORDER: Final[dict[str, int]] = {gap_class: place for place, gap_class in enumerate(GapClass)}
 
 
+class LedgerOrder(StrEnum):
+    """``AMOUNT``: the largest class of a row first, or the largest one of the class asked for, up
+    or down, unblended, in the row's own currency."""
+
+    DAY = "day"
+    AMOUNT = "amount"
+
+
 class LedgerKey(NamedTuple):
-    """Where a page ended."""
+    """Where a page ended. ``size_nano`` is None in a list by day."""
 
     day: date
     account_id: str
     region: str
     model_id: str
     currency: str
+    size_nano: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,7 @@ class LedgerQuery:
     unblended, in the row's own currency."""
     as_of: datetime | None = None
     """What was believed then; None means now."""
+    order: LedgerOrder = LedgerOrder.DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +112,12 @@ class LedgerRow:
     day: date
     total: CellSum
     gaps: tuple[Gap, ...]
+    size_nano: int | None = None
+    """By which a list by amount is in order; None in one by day."""
 
     @property
     def key(self) -> LedgerKey:
-        return LedgerKey(self.day, *self.total.cell, self.total.currency)
+        return LedgerKey(self.day, *self.total.cell, self.total.currency, self.size_nano)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +134,25 @@ class LedgerTotal:
 async def read_ledger(
     tx: TenantTx, query: LedgerQuery, *, limit: int, after: LedgerKey | None = None
 ) -> Page[LedgerRow]:
-    """A page of rows, the newest day first, within a day by account, region and model."""
+    """A page of rows, the newest day first, within a day by account, region and model; or the
+    largest amount first, and rows of one amount in that order."""
     params = _params(tx, query)
     conditions = _conditions(query, params)
     conditions += _gap_condition(query, params)
+    by_amount = query.order is LedgerOrder.AMOUNT
     if after is not None:
         params.update({f"after_{name}": value for name, value in _bound(after).items()})
-        conditions += _AFTER
-    sql = _ROWS.format(days=chosen_days(query.as_of), conditions=conditions)
+        conditions += _LESS.format(further=_AFTER) if by_amount else _AFTER
+        if by_amount:
+            params["after_size"] = after.size_nano
+    sql = _ROWS.format(
+        days=chosen_days(query.as_of),
+        conditions=conditions,
+        size=", z.size_nano" if by_amount else "",
+        sized=_SIZED.format(which=_OF_CLASS if query.gap_class else "") if by_amount else "",
+        order=f"z.size_nano DESC, {_BY_DAY}" if by_amount else _BY_DAY,
+        outer_order=f"c.size_nano DESC, {_BY_DAY}" if by_amount else _BY_DAY,
+    )
     rows = await tx.all(sql, **params, n=limit + 1)
     return Page.cut([_row(row) for row in rows], limit)
 
@@ -205,4 +237,9 @@ def _row(row: Row[Any]) -> LedgerRow:
         Gap(cell, row.currency, GapClass(name), Money(*money), evidence)
         for name, *money, evidence in row.gaps or ()
     ]
-    return LedgerRow(row.day, total, tuple(sorted(gaps, key=lambda g: _ORDER[g.gap_class])))
+    return LedgerRow(
+        row.day,
+        total,
+        tuple(sorted(gaps, key=lambda g: _ORDER[g.gap_class])),
+        row._mapping.get("size_nano"),
+    )

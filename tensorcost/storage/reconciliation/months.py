@@ -7,7 +7,12 @@ from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
+from sqlalchemy import Row
+
+from tensorcost.domain.cost.query_window import midnight
+from tensorcost.domain.cost.reconciliation.closing import period_end
 from tensorcost.domain.cost.reconciliation.facts import GapClass, Money
+from tensorcost.storage.cost_queries.sources import KNOWN_DELIVERIES
 from tensorcost.storage.reconciliation.chosen import chosen_days, money_of, sums
 from tensorcost.storage.reconciliation.versions import Version
 from tensorcost.storage.session import TenantTx
@@ -17,6 +22,24 @@ _BILLS: Final = """
     FROM ai.bill_period WHERE tenant_id = :tenant AND counted
     ORDER BY period DESC, current_delivery_id
 """
+_KNOWN_BILLS: Final = f"""
+    SELECT v.period, v.delivery_id, v.origin, v.export_name, p.invoice_id, p.invoice_since
+    FROM ai.bill_delivery v
+    JOIN ai.bill_period p USING (tenant_id, origin, export_name, period)
+    WHERE v.tenant_id = :tenant AND v.period = ANY(CAST(:periods AS date[]))
+      AND v.delivery_id IN ({KNOWN_DELIVERIES})
+    ORDER BY v.period DESC, v.delivery_id
+"""
+_DELIVERIES: Final = """
+    SELECT delivery_id, known_at FROM ai.bill_delivery
+    WHERE tenant_id = :tenant AND origin = :origin AND export_name = :export
+      AND period = :period AND state <> 'loading' AND known_at <= :as_of
+    ORDER BY known_at DESC, delivery_id DESC
+"""
+_INVOICE: Final = (
+    "SELECT coalesce(max(invoice_id), '') FROM ai.bill_line "
+    "WHERE tenant_id = :tenant AND delivery_id = :delivery"
+)
 _BILLED: Final = f"""
     SELECT v.period, b.currency, {sums("", alias="b")}
     FROM unnest(CAST(:periods AS date[]), CAST(:ends AS date[]), CAST(:deliveries AS uuid[]))
@@ -67,6 +90,45 @@ async def read_month_bills(tx: TenantTx) -> dict[date, list[HeldBill]]:
     for row in await tx.all(_BILLS, tenant=tx.tenant_id):
         found[row.period].append(HeldBill(row.delivery_id, row.invoice_id, row.invoice_since))
     return dict(found)
+
+
+async def read_known_bills(
+    tx: TenantTx, periods: Sequence[date], as_of: datetime
+) -> dict[date, list[HeldBill]]:
+    """The same of these months as it stood at ``as_of``, each with the invoice named by then."""
+    rows = await tx.all(_KNOWN_BILLS, tenant=tx.tenant_id, periods=list(periods), as_of=as_of)
+    found: dict[date, list[HeldBill]] = defaultdict(list)
+    for row in rows:
+        if row.invoice_since is not None and row.invoice_since <= as_of:
+            invoice = (row.invoice_id, row.invoice_since)
+        elif as_of < midnight(period_end(row.period)):
+            invoice = ("", None)  # an open month is open whatever its bill names
+        else:
+            invoice = await _invoice_by(tx, row, as_of)
+        found[row.period].append(HeldBill(row.delivery_id, *invoice))
+    return dict(found)
+
+
+async def _invoice_by(
+    tx: TenantTx, export: Row[Any], as_of: datetime
+) -> tuple[str, datetime | None]:
+    """The invoice that the export named at ``as_of``, and since when: what it names today came
+    later. Its deliveries are read from the newest back, as far as they name the same one."""
+    deliveries = await tx.all(
+        _DELIVERIES,
+        tenant=tx.tenant_id,
+        origin=export.origin,
+        export=export.export_name,
+        period=export.period,
+        as_of=as_of,
+    )
+    invoice_id, since = "", None
+    for delivery in deliveries:
+        named = await tx.scalar(_INVOICE, tenant=tx.tenant_id, delivery=delivery.delivery_id)
+        if not named or invoice_id not in ("", named):
+            break
+        invoice_id, since = named, delivery.known_at
+    return invoice_id, since
 
 
 async def read_billed(tx: TenantTx, versions: Sequence[Version]) -> dict[date, dict[str, Money]]:

@@ -1,20 +1,23 @@
 """What is known about the places of a tenant's calls, to say why one of them is silent."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Final
 
 from tensorcost.domain.cost.reconciliation.coverage import Place
 from tensorcost.domain.cost.reconciliation.facts import GapClass
+from tensorcost.domain.cost.reconciliation.silence import KeptLogs
 from tensorcost.domain.cost.reconciliation.surroundings import (
     Calls,
     KnownAccount,
     PlaceFinding,
 )
+from tensorcost.domain.integration.plan import RETENTION
 from tensorcost.domain.integration.states import LOG_SOURCES, Coverage
 from tensorcost.domain.spend.facts import Grain, ServiceTier, Source
 from tensorcost.storage.cost_queries.sources import LIVE_DELIVERIES
 from tensorcost.storage.reconciliation.chosen import chosen_days
+from tensorcost.storage.reconciliation.missed import LOGGED_DAYS, LoggedDays, bound
 from tensorcost.storage.session import TenantTx
 
 _ACCOUNTS: Final = """
@@ -29,13 +32,31 @@ _LOGGED_PLACES: Final = """
     WHERE s.tenant_id = :tenant AND s.active AND s.source = ANY(:sources)
       AND c.state <> 'removed'
 """
+_KEPT_LOGS: Final = """
+    SELECT s.account_id, s.region, max(CAST(s.params ->> CAST(:retention AS text) AS int)) AS days,
+           min((c.created_at AT TIME ZONE 'UTC')::date) AS connected_on
+    FROM app.connection_site s JOIN app.connection c USING (tenant_id, connection_id)
+    WHERE s.tenant_id = :tenant AND s.active AND s.source = ANY(:sources)
+      AND c.state <> 'removed'
+    GROUP BY 1, 2 HAVING bool_and(s.params ? CAST(:retention AS text))
+"""
 _COUNTED: Final = """
     SELECT d.usage_account_id AS account_id, d.region, s.grain,
-           sum(s.requests)::bigint AS requests, min(s.day) AS first_day
+           sum(s.requests)::bigint AS requests, min(s.day) AS first_day, max(s.day) AS last_day
     FROM ai.spend_daily s JOIN ai.dimension d USING (tenant_id, dim_id)
     WHERE s.tenant_id = :tenant AND s.day >= :first_day AND s.day < :end_day
       AND d.source = :source
     GROUP BY 1, 2, 3 HAVING sum(s.requests) > 0
+"""
+_BETWEEN: Final = f"""
+    SELECT d.usage_account_id AS account_id, d.region, s.grain,
+           sum(s.requests)::bigint AS requests
+    FROM {LOGGED_DAYS}
+    JOIN ai.dimension d ON d.tenant_id = :tenant AND d.usage_account_id = p.account_id
+        AND d.region = p.region AND d.source = :source
+    JOIN ai.spend_daily s ON s.tenant_id = :tenant AND s.dim_id = d.dim_id
+        AND s.day BETWEEN p.first_day AND p.last_day
+    GROUP BY 1, 2, 3
 """
 _BILLED_ACCOUNTS: Final = f"""
     SELECT DISTINCT d.usage_account_id AS account_id
@@ -72,6 +93,18 @@ async def read_logged_places(tx: TenantTx) -> set[Place]:
     return {(row.account_id, row.region) for row in rows}
 
 
+async def read_kept_logs(tx: TenantTx) -> dict[Place, KeptLogs]:
+    """The places whose logs are all deleted by age, and what was left of them at first."""
+    sources = [source.value for source in LOG_SOURCES]
+    rows = await tx.all(_KEPT_LOGS, tenant=tx.tenant_id, sources=sources, retention=RETENTION)
+    return {
+        (row.account_id, row.region): KeptLogs(
+            row.days, row.connected_on, row.connected_on - timedelta(days=row.days)
+        )
+        for row in rows
+    }
+
+
 async def read_calls(
     tx: TenantTx, first_day: date, end_day: date
 ) -> dict[tuple[Place, Grain], Calls]:
@@ -84,9 +117,19 @@ async def read_calls(
         source=Source.BEDROCK.value,
     )
     return {
-        ((row.account_id, row.region), Grain(row.grain)): Calls(row.requests, row.first_day)
+        ((row.account_id, row.region), Grain(row.grain)): Calls(
+            row.requests, row.first_day, row.last_day
+        )
         for row in rows
     }
+
+
+async def read_calls_between(
+    tx: TenantTx, places: Sequence[LoggedDays]
+) -> dict[tuple[Place, Grain], int]:
+    """Bedrock's requests of each place on its days, by grain."""
+    rows = await tx.all(_BETWEEN, tenant=tx.tenant_id, source=Source.BEDROCK.value, **bound(places))
+    return {((row.account_id, row.region), Grain(row.grain)): row.requests for row in rows}
 
 
 async def read_billed_accounts(tx: TenantTx, first_day: date, end_day: date) -> set[str]:

@@ -1,4 +1,4 @@
-"""One day's result as rows of its four tables."""
+"""One day's result as rows of its tables."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -25,6 +25,13 @@ _STAGES: Final[Mapping[str, tuple[str, ...]]] = {
         *(f"attributed_{name}" for name in AMOUNTS),
     ),
     "reconciled_gap": (*_CELL, "gap_class", *AMOUNTS, "evidence"),
+    "reconciled_unpriced": (
+        "dim_id",
+        "actor_id",
+        "grain",
+        "unpriced_requests",
+        "unpriced_tokens",
+    ),
 }
 """Columns that vary within one day of a version, by table."""
 _SHARES: Final = (
@@ -42,7 +49,8 @@ _CLASSES: Final = (
 
 
 async def add_rows(tx: TenantTx, reconciliation_id: UUID, day: date, result: DayResult) -> None:
-    """Add the allocations, the places and their gaps of one day, and the sums of them."""
+    """Add the allocations, the places and their gaps of one day, the sums of them, and what is
+    unpriced in it."""
     driver = await tx.driver()
     key = (tx.tenant_id, day, reconciliation_id)
     await _fill(driver, "reconciled_daily", key, _allocation_rows(result))
@@ -50,6 +58,8 @@ async def add_rows(tx: TenantTx, reconciliation_id: UUID, day: date, result: Day
     await _fill(driver, "reconciled_cell", key, _cell_rows(result))
     await _fill(driver, "reconciled_gap", key, _gap_rows(result))
     await driver.execute(_CLASSES, *key)
+    if result.unpriced:
+        await _fill(driver, "reconciled_unpriced", key, result.unpriced)
 
 
 async def _fill(driver: Any, table: str, key: tuple[Any, ...], rows: Iterable[Any]) -> None:

@@ -2,10 +2,10 @@
 
 All of a version happens in one transaction, from ``lock_period`` to ``close_version``. Rows are
 never changed or deleted, so that former versions can still be asked for; only the mark of the
-day's current version moves.
+day's current version moves, and what the current one is known to follow from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -21,6 +21,16 @@ from tensorcost.storage.session import TenantTx
 _CURRENT: Final = (
     "SELECT day, content_hash FROM ai.reconciled_day WHERE tenant_id = :tenant "
     "AND day >= :period AND day < (CAST(:period AS date) + interval '1 month') AND is_current"
+)
+_INPUTS: Final = (
+    "SELECT day, input_hash FROM ai.reconciled_day WHERE tenant_id = :tenant "
+    "AND day >= :period AND day < (CAST(:period AS date) + interval '1 month') AND is_current "
+    "AND input_hash IS NOT NULL"
+)
+_REMEMBER: Final = (
+    "UPDATE ai.reconciled_day d SET input_hash = v.input_hash "
+    "FROM unnest($2::date[], $3::bytea[]) AS v (day, input_hash) "
+    "WHERE d.tenant_id = $1 AND d.day = v.day AND d.is_current"
 )
 _SEEN: Final = LATE_BATCHES.format(
     since="clock_timestamp()", period=":period", closed_until=":closed_until"
@@ -62,6 +72,19 @@ async def current_hashes(tx: TenantTx, period: date) -> dict[date, bytes]:
     """The content hash of each reconciled day of the month. An equal one needs no writing."""
     rows = await tx.all(_CURRENT, tenant=tx.tenant_id, period=period)
     return {row.day: row.content_hash for row in rows}
+
+
+async def current_inputs(tx: TenantTx, period: date) -> dict[date, bytes]:
+    """What each reconciled day of the month followed from, where that is known."""
+    rows = await tx.all(_INPUTS, tenant=tx.tenant_id, period=period)
+    return {row.day: row.input_hash for row in rows}
+
+
+async def remember_inputs(tx: TenantTx, hashes: Mapping[date, bytes | None]) -> None:
+    """Keep what the current results of these days follow from; None where it is not certain."""
+    if hashes:
+        driver = await tx.driver()
+        await driver.execute(_REMEMBER, tx.tenant_id, list(hashes), list(hashes.values()))
 
 
 async def open_version(

@@ -22,15 +22,6 @@ _SHARED: Final = f"""
     GROUP BY s.share, s.currency ORDER BY s.share
 """
 
-_SHARED_ACCOUNTS: Final = """
-    SELECT d.usage_account_id FROM ai.bill_daily b
-    JOIN ai.dimension d ON d.tenant_id = b.tenant_id AND d.dim_id = b.dim_id
-    JOIN ai.bill_period p
-        ON p.tenant_id = b.tenant_id AND p.current_delivery_id = b.delivery_id
-    WHERE b.tenant_id = :tenant AND b.delivery_id = ANY(:deliveries) AND p.payer_account_id <> ''
-    GROUP BY 1 HAVING count(DISTINCT p.payer_account_id) > 1 ORDER BY 1
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class MonthSums:
@@ -65,11 +56,3 @@ async def read_month_sums(
         currency: MonthSums(billed.get(currency, Money()), shares[currency])
         for currency in sorted(shares)
     }
-
-
-async def read_shared_accounts(tx: TenantTx, deliveries: Collection[UUID]) -> list[str]:
-    """Usage accounts that the bills of two payers name: moved during the month, or wrong."""
-    if len(deliveries) < 2:
-        return []
-    rows = await tx.all(_SHARED_ACCOUNTS, tenant=tx.tenant_id, deliveries=list(deliveries))
-    return [row.usage_account_id for row in rows]

@@ -9,8 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from tensorcost.domain.cost.reconciliation.closing import period_end
-from tensorcost.domain.cost.reconciliation.facts import Money, Share
+from tensorcost.domain.cost.reconciliation.facts import LineClass, Money, Share
 from tensorcost.storage.reconciliation.chosen import (
+    AMOUNTS,
     BEGINNING,
     END,
     chosen_days,
@@ -43,6 +44,16 @@ _PERIODS: Final = f"""
     FROM newest r LEFT JOIN shared s USING (period)
     ORDER BY r.period DESC, s.share, s.currency
 """
+_OF_DAY: Final = (
+    "{alias}.tenant_id = :tenant AND {alias}.day = v.day "
+    "AND {alias}.reconciliation_id = v.reconciliation_id"
+)
+
+
+def _named(*prefixes: str) -> str:
+    return ", ".join(f"{prefix}{name}" for prefix in prefixes for name in AMOUNTS)
+
+
 _DIFFERENCE: Final = f"""
     WITH changed AS (
         SELECT day, reconciliation_id, sum(side) AS side FROM (
@@ -51,18 +62,30 @@ _DIFFERENCE: Final = f"""
         ) d GROUP BY day, reconciliation_id HAVING sum(side) <> 0
     )
     SELECT * FROM (
-        SELECT c.account_id, c.model_id, c.currency,
-               sum(v.side * c.estimate_nano)::bigint AS estimate_nano,
-               {sums("billed_", "attributed_", alias="c", factor="v.side * ")}
-        FROM changed v JOIN ai.reconciled_cell c ON c.tenant_id = :tenant AND c.day = v.day
-            AND c.reconciliation_id = v.reconciliation_id
-        GROUP BY 1, 2, 3
+        SELECT c.account_id, c.model_id, c.line_class, c.currency,
+               sum(c.side * c.estimate_nano)::bigint AS estimate_nano,
+               {sums("billed_", "attributed_", alias="c", factor="c.side * ")}
+        FROM (
+            SELECT v.side, c.account_id, c.model_id, '{LineClass.USAGE}' AS line_class, c.currency,
+                   c.estimate_nano, {_named("c.billed_", "c.attributed_")}
+            FROM changed v JOIN ai.reconciled_cell c ON {_OF_DAY.format(alias="c")}
+            UNION ALL
+            SELECT v.side * w.sign, g.account_id, g.model_id,
+                   CASE WHEN w.sign < 0 THEN '{LineClass.USAGE}' ELSE g.gap_class END, g.currency,
+                   0, {", ".join(f"g.{name}" for name in AMOUNTS)}, 0, 0, 0
+            FROM changed v JOIN ai.reconciled_gap g ON {_OF_DAY.format(alias="g")}
+                AND g.gap_class = ANY(CAST(:apart AS text[]))
+            CROSS JOIN (VALUES (1), (-1)) AS w (sign)
+        ) c
+        GROUP BY 1, 2, 3, 4
     ) t
     WHERE (estimate_nano, billed_unblended_nano, billed_amortized_nano, billed_net_nano,
         attributed_unblended_nano, attributed_amortized_nano, attributed_net_nano)
         <> (0, 0, 0, 0, 0, 0, 0)
-    ORDER BY account_id, model_id, currency
+    ORDER BY account_id, model_id, line_class, currency
 """
+"""A place's bill is its usage and the classes apart from it: what these have, usage has not."""
+_APART: Final = [name.value for name in LineClass if name is not LineClass.USAGE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +115,11 @@ class ReconciledPeriod:
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What an account and model gained, or lost, from one version to another."""
+    """What an account, model and class gained, or lost, from one version to another."""
 
     account_id: str
     model_id: str
+    line_class: LineClass
     currency: str
     estimate_nano: int
     billed: Money
@@ -125,10 +149,20 @@ async def read_versions(tx: TenantTx, period: date) -> list[Version]:
     return [_version(row) for row in rows]
 
 
+async def read_version_known(
+    tx: TenantTx, period: date, as_of: datetime | None = None
+) -> Version | None:
+    """The newest version of a month, or the newest that was known at ``as_of``; None before the
+    first."""
+    versions = await read_versions(tx, period)
+    return next((one for one in versions if as_of is None or one.known_at <= as_of), None)
+
+
 async def read_difference(
     tx: TenantTx, period: date, *, former: int, latter: int, end_day: date | None = None
 ) -> list[Delta]:
-    """Signed deltas by account and model from version ``former`` (0: nothing yet) to ``latter``.
+    """Signed deltas by account, model and class from version ``former`` (0: nothing yet) to
+    ``latter``. Estimates and what is attributed belong to usage.
 
     Over the whole month, or only over the days before ``end_day``.
     """
@@ -140,11 +174,13 @@ async def read_difference(
         end_day=end_day or period_end(period),
         former=former,
         latter=latter,
+        apart=_APART,
     )
     return [
         Delta(
             account_id=row.account_id,
             model_id=row.model_id,
+            line_class=LineClass(row.line_class),
             currency=row.currency,
             estimate_nano=row.estimate_nano,
             billed=money_of(row, "billed_"),

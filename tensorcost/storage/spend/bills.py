@@ -9,57 +9,63 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+import pyarrow as pa
+
 from tensorcost.domain.ids import DeliveryId
 from tensorcost.domain.spend.bill import BillDelivery, BillLine
+from tensorcost.domain.spend.bill_columns import BillColumns
+from tensorcost.storage.binary_copy import encoded
 from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import Origin
+from tensorcost.storage.spend.bill_days import sum_by_day
 from tensorcost.storage.spend.bill_periods import point_period
 
-_COLUMNS: Final = (
-    "delivery_id",
-    "line_no",
-    "usage_start",
-    "usage_end",
-    "payer_account_id",
-    "usage_account_id",
-    "dim_id",
-    "line_item_type",
-    "charge_category",
-    "in_scope",
-    "product_code",
-    "usage_type",
-    "operation",
-    "resource_id",
-    "token_kind",
-    "quantity_micro",
-    "unit",
-    "unblended_nano",
-    "amortized_nano",
-    "net_nano",
-    "currency",
-    "iam_principal",
-    "invoice_id",
-    "billing_entity",
+_PATTERN: Final = {
+    "payer_account_id": "text",
+    "usage_account_id": "text",
+    "dim_id": "bigint",
+    "line_item_type": "text",
+    "charge_category": "text",
+    "in_scope": "boolean",
+    "product_code": "text",
+    "usage_type": "text",
+    "operation": "text",
+    "resource_id": "text",
+    "token_kind": "text",
+    "unit": "text",
+    "currency": "text",
+    "iam_principal": "text",
+    "invoice_id": "text",
+    "billing_entity": "text",
+    "savings_plan_arn": "text",
+}
+"""What lines of one pattern share, and its type."""
+_TIME: Final = pa.timestamp("us", tz="UTC")
+_LINE: Final = pa.schema(
+    [
+        ("line_no", pa.int64()),
+        ("usage_start", _TIME),
+        ("usage_end", _TIME),
+        ("quantity_micro", pa.int64()),
+        ("unblended_nano", pa.int64()),
+        ("amortized_nano", pa.int64()),
+        ("net_nano", pa.int64()),
+    ]
 )
-_LIST: Final = ", ".join(_COLUMNS)
-_STAGE: Final = (
-    "CREATE TEMP TABLE IF NOT EXISTS bill_stage ON COMMIT DROP AS "
-    f"SELECT {_LIST} FROM ai.bill_line WITH NO DATA"
+_STAGED: Final = pa.schema([("pattern", pa.int64()), *_LINE])
+_STAGES: Final = (
+    "CREATE TEMP TABLE IF NOT EXISTS bill_pattern (pattern bigint, "
+    f"{', '.join(f'{name} {kind}' for name, kind in _PATTERN.items())}) ON COMMIT DROP; "
+    "CREATE TEMP TABLE IF NOT EXISTS bill_stage (pattern bigint, line_no bigint, "
+    "usage_start timestamptz, usage_end timestamptz, quantity_micro bigint, "
+    "unblended_nano bigint, amortized_nano bigint, net_nano bigint) ON COMMIT DROP; "
+    "TRUNCATE bill_pattern, bill_stage"
 )
-_DAILY: Final = """
-    INSERT INTO ai.bill_daily (tenant_id, delivery_id, day, dim_id, charge_category, in_scope,
-        currency, token_kind, unit, line_item_type, lines, quantity_micro, unblended_nano,
-        amortized_nano, net_nano)
-    SELECT tenant_id, delivery_id,
-        greatest(CAST(:period AS date), least((usage_start AT TIME ZONE 'UTC')::date,
-            (CAST(:period AS date) + interval '1 month')::date - 1)),
-        dim_id, charge_category, in_scope, currency, coalesce(token_kind, ''), unit,
-        line_item_type, count(*), sum(quantity_micro), sum(unblended_nano), sum(amortized_nano),
-        sum(coalesce(net_nano, unblended_nano))
-    FROM ai.bill_line WHERE tenant_id = :tenant AND delivery_id = :delivery
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
-"""
-"""A line dated outside the billing month stands on the nearest day of the month that bills it."""
+_ADD: Final = (
+    f"INSERT INTO ai.bill_line (delivery_id, {', '.join((*_LINE.names, *_PATTERN))}) "
+    f"SELECT $1, {', '.join((*_LINE.names, *_PATTERN))} "
+    "FROM bill_stage JOIN bill_pattern USING (pattern)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +90,23 @@ async def find_delivery(
         etag=delivery.manifest_etag,
     )
     return None if row is None else KnownDelivery(DeliveryId(row.delivery_id), row.rows_read)
+
+
+async def foreign_totals(tx: TenantTx, origin: Origin, delivery: BillDelivery) -> dict[str, int]:
+    """What a loaded delivery charges in other currencies than dollars, unblended nano-units."""
+    rows = await tx.all(
+        "SELECT b.currency, sum(b.unblended_nano)::bigint AS nano "
+        "FROM ai.bill_delivery v JOIN ai.bill_daily b USING (tenant_id, delivery_id) "
+        "WHERE v.tenant_id = :tenant AND v.origin = :origin AND v.export_name = :export "
+        "AND v.period = :period AND v.manifest_etag = :etag AND b.currency <> 'USD' "
+        "GROUP BY 1 ORDER BY 1",
+        tenant=tx.tenant_id,
+        origin=origin.name,
+        export=delivery.export_name,
+        period=delivery.period,
+        etag=delivery.manifest_etag,
+    )
+    return {row.currency: row.nano for row in rows}
 
 
 async def current_manifests(tx: TenantTx, origin: str) -> frozenset[tuple[str, str]]:
@@ -120,17 +143,24 @@ async def open_delivery(
 
 
 async def add_lines(
-    tx: TenantTx, delivery_id: UUID, lines: Sequence[BillLine], dim_ids: Sequence[int]
+    tx: TenantTx, delivery_id: UUID, lines: BillColumns, dim_ids: Sequence[int]
 ) -> None:
-    """Append lines of the delivery being loaded; ``dim_ids`` has one dimension a line."""
+    """Append lines of the delivery being loaded; ``dim_ids`` has one dimension a pattern."""
     driver = await tx.driver()
-    await driver.execute(_STAGE)
-    await driver.execute("DELETE FROM bill_stage")
-    records = [
-        _record(delivery_id, line, dim_id) for line, dim_id in zip(lines, dim_ids, strict=True)
-    ]
-    await driver.copy_records_to_table("bill_stage", records=records, columns=_COLUMNS)
-    await driver.execute(f"INSERT INTO ai.bill_line ({_LIST}) SELECT {_LIST} FROM bill_stage")
+    await driver.execute(_STAGES)
+    patterns = enumerate(zip(lines.patterns, dim_ids, strict=True))
+    await driver.copy_records_to_table(
+        "bill_pattern",
+        records=[(number, *_shared(line, dim_id)) for number, (line, dim_id) in patterns],
+        columns=["pattern", *_PATTERN],
+    )
+    await driver.copy_to_table(
+        "bill_stage",
+        source=encoded([_batch(lines)], _STAGED.names, _STAGED),
+        columns=_STAGED.names,
+        format="binary",
+    )
+    await driver.execute(_ADD, delivery_id)
 
 
 async def make_current(
@@ -143,7 +173,7 @@ async def make_current(
     lines: int,
 ) -> None:
     """Sum the delivery by day and point its period at it; the former one is superseded."""
-    await tx.run(_DAILY, tenant=tx.tenant_id, delivery=delivery_id, period=delivery.period)
+    await sum_by_day(tx, delivery_id, delivery.period)
     await tx.run(
         "UPDATE ai.bill_delivery SET state = 'superseded' WHERE tenant_id = :tenant "
         "AND origin = :origin AND export_name = :export AND period = :period "
@@ -165,12 +195,23 @@ async def make_current(
     await point_period(tx, origin, delivery, delivery_id)
 
 
-def _record(delivery_id: UUID, line: BillLine, dim_id: int) -> tuple[Any, ...]:
+def _batch(lines: BillColumns) -> pa.RecordBatch:
+    columns = (
+        pa.array(lines.pattern),
+        pa.array(lines.line_no),
+        pa.array(lines.start_us).cast(_TIME),
+        pa.array(lines.end_us).cast(_TIME),
+        pa.array(lines.quantity_micro),
+        pa.array(lines.unblended_nano),
+        pa.array(lines.amortized_nano),
+        pa.array(lines.net_nano, mask=~lines.has_net),
+    )
+    return pa.RecordBatch.from_arrays(list(columns), schema=_STAGED)
+
+
+def _shared(line: BillLine, dim_id: int) -> tuple[Any, ...]:
+    """In the order of ``_PATTERN``."""
     return (
-        delivery_id,
-        line.line_no,
-        line.usage_start,
-        line.usage_end,
         line.payer_account_id,
         line.usage_account_id,
         dim_id,
@@ -182,13 +223,10 @@ def _record(delivery_id: UUID, line: BillLine, dim_id: int) -> tuple[Any, ...]:
         line.operation,
         line.resource_id,
         None if line.token_kind is None else line.token_kind.value,
-        line.quantity_micro,
         line.unit,
-        line.unblended_nano,
-        line.amortized_nano,
-        line.net_nano,
         line.currency,
         line.iam_principal,
         line.invoice_id,
         line.billing_entity,
+        line.savings_plan_arn,
     )

@@ -5,14 +5,14 @@ nothing else, and which cannot name a tenant: ``tenant_id`` comes from the colum
 that is from the transaction's own setting (``performance.md`` section 1).
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import asyncpg
-import pgpq
 import pyarrow as pa
 
+from tensorcost.storage.binary_copy import encoded
 from tensorcost.storage.session import TenantTx
 
 _TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
@@ -48,7 +48,6 @@ EVENT_SCHEMA: Final = pa.schema(
     ]
 )
 COLUMNS: Final = tuple(EVENT_SCHEMA.names)
-_SLICE_ROWS: Final = 2_000
 _COLUMN_LIST: Final = ", ".join(COLUMNS)
 CONTENT: Final = (
     "requests",
@@ -121,25 +120,11 @@ async def copy_batches(
     *,
     schema: str | None = None,
 ) -> None:
-    """One binary COPY of Arrow batches into ``table``, inside the driver's open transaction.
-
-    Encoded a slice at a time, so that Postgres stores one while the next is encoded.
-    """
+    """One binary COPY of Arrow batches into ``table``, inside the driver's open transaction."""
     columns = _filled(batches)
-    encoder = pgpq.ArrowToPostgresBinaryEncoder(
-        pa.schema([EVENT_SCHEMA.field(name) for name in columns])
-    )
-
-    async def encoded() -> AsyncIterator[bytes]:
-        yield encoder.write_header()
-        for batch in batches:
-            filled = batch.select(columns)
-            for start in range(0, filled.num_rows, _SLICE_ROWS):
-                yield encoder.write_batch(filled.slice(start, _SLICE_ROWS))
-        yield encoder.finish()
-
+    source = encoded(batches, columns, EVENT_SCHEMA)
     await driver.copy_to_table(
-        table, schema_name=schema, source=encoded(), columns=columns, format="binary"
+        table, schema_name=schema, source=source, columns=columns, format="binary"
     )
 
 

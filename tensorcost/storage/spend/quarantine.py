@@ -4,9 +4,23 @@ from collections.abc import Sequence
 
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.session import TenantTx
-from tensorcost.storage.spend.batches import Origin
+from tensorcost.storage.spend.batches import ObjectRef, Origin
 
 MAX_DETAIL = 500
+_MOST_KEPT = 5_000
+_KEPT = """
+    WITH version AS (
+        SELECT etag, known_at, lead(known_at) OVER (ORDER BY known_at) AS next_at
+        FROM ai.ingest_object JOIN ai.ingest_batch USING (tenant_id, batch_id)
+        WHERE tenant_id = :tenant AND ingest_object.origin = :origin AND object_key = :key
+    )
+    SELECT file, position, reason, detail, line_hash
+    FROM app.quarantine CROSS JOIN version
+    WHERE tenant_id = :tenant AND connection_id IS NOT DISTINCT FROM CAST(:connection AS uuid)
+        AND file = :file AND etag = :etag AND (next_at IS NULL OR created_at < next_at)
+    ORDER BY created_at >= known_at DESC, quarantine_id
+    LIMIT :most
+"""
 
 
 async def quarantine(tx: TenantTx, origin: Origin, rejects: Sequence[Reject]) -> None:
@@ -27,3 +41,24 @@ async def quarantine(tx: TenantTx, origin: Origin, rejects: Sequence[Reject]) ->
         [reject.detail[:MAX_DETAIL] for reject in rejects],
         [reject.line_hash for reject in rejects],
     )
+
+
+async def kept_rejects(
+    tx: TenantTx, origin: Origin, ref: ObjectRef, file: str, most: int
+) -> list[Reject]:
+    """What was rejected of an object that is loaded, in the order of its lines.
+
+    Defects that an earlier version of it had too are recorded once, as of then.
+    """
+    rows = await tx.all(
+        _KEPT,
+        tenant=tx.tenant_id,
+        origin=origin.name,
+        key=ref.key,
+        etag=ref.etag,
+        connection=origin.connection_id,
+        file=file,
+        most=min(most, _MOST_KEPT),
+    )
+    found = [Reject(r.file, r.position, r.reason, r.detail, bytes(r.line_hash)) for r in rows]
+    return sorted(found, key=lambda one: one.position)

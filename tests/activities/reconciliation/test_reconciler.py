@@ -98,8 +98,10 @@ async def test_a_restated_bill_makes_a_version_with_signed_deltas(bench: Bench) 
         "amortized": "-0.400000001",
         "net": "0.099999999",
     }
-    largest = told["largest"][0]
-    assert (largest["model_id"], largest["billed"]) == (MODEL, "0.099999999")
+    assert [(one["model_id"], one["line_class"], one["billed"]) for one in told["largest"]] == [
+        (MODEL, "usage", "0.500000000"),
+        (MODEL, "tax", "-0.400000001"),
+    ]
 
 
 async def test_days_that_close_later_restate_nothing(db: Database, bench: Bench) -> None:

@@ -1,74 +1,23 @@
-import csv
 import gzip
 import io
-from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tensorcost.domain.spend.bill import BillLine, ChargeCategory, ParsedBill, TokenKind
+from tensorcost.domain.spend.bill import ChargeCategory, TokenKind
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tensorcost.domain.spend.limits import RejectReason
-from tensorcost.domain.spend.parsed import Reject
 from tensorcost.providers.bedrock.cur import (
     BillParse,
-    is_incomplete,
     parse_bill_file,
-    parse_csv,
     parse_parquet,
 )
-from tests.providers.bedrock.samples import BOUNDS, DIRECTORY, PROFILE, chunked
-
-PARSE = BillParse("part-1", BOUNDS, DIRECTORY)
-BASE: dict[str, Any] = {
-    "line_item_line_item_type": "Usage",
-    "bill_billing_entity": "AWS",
-    "bill_payer_account_id": "999988887777",
-    "line_item_usage_account_id": "111122223333",
-    "line_item_usage_start_date": "2026-11-01T03:00:00.000Z",
-    "line_item_usage_end_date": "2026-11-01T04:00:00.000Z",
-    "line_item_product_code": "AmazonBedrock",
-    "line_item_usage_type": "USE1-Claude4.6Sonnet-input-tokens",
-    "line_item_usage_amount": "5200",
-    "line_item_unblended_cost": "17.16",
-    "line_item_currency_code": "USD",
-    "pricing_unit": "1K tokens",
-}
-
-
-def row(**changes: Any) -> dict[str, Any]:
-    return BASE | changes
-
-
-def as_csv(rows: Iterable[dict[str, Any]]) -> bytes:
-    rows = list(rows)
-    names = list(dict.fromkeys(name for one in rows for name in one))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, names, restval="")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue().encode()
-
-
-def collect(bills: Iterable[ParsedBill]) -> tuple[list[BillLine], list[Reject], int]:
-    lines: list[BillLine] = []
-    rejects: list[Reject] = []
-    read = 0
-    for bill in bills:
-        lines += bill.lines
-        rejects += bill.rejects
-        read += bill.rows_read
-    return lines, rejects, read
-
-
-def read(*rows: dict[str, Any]) -> tuple[list[BillLine], list[Reject], int]:
-    return collect(parse_csv(chunked(gzip.compress(as_csv(rows))), PARSE))
+from tests.providers.bedrock.cur_files import LEGACY, PARSE, collect, parquet, read, row
+from tests.providers.bedrock.samples import BOUNDS, DIRECTORY, PROFILE
 
 
 def test_a_native_line_is_classified_and_exact() -> None:
@@ -166,6 +115,18 @@ def test_every_line_item_type_has_its_two_views(
     assert sum(line.amortized_nano for line in lines) == Decimal(amortized) * 10**9
 
 
+def test_usage_under_a_savings_plan_names_it_where_the_bill_does() -> None:
+    arn = "arn:aws:savingsplans::111122223333:savingsplan/plan"
+    covered = {"line_item_line_item_type": "SavingsPlanCoveredUsage"}
+    lines, _, _ = read(row(**covered, savings_plan_savings_plan_a_r_n=arn), row(**covered), row())
+    assert [line.savings_plan_arn for line in lines] == [arn, "", ""]
+    legacy = LEGACY.replace(b"SavingsPlanEffectiveCost", b"SavingsPlanARN").replace(
+        b"Units,,care", b"Units,plan,care"
+    )
+    (line,), _, _ = collect(parse_bill_file(io.BytesIO(legacy), PARSE))
+    assert line.savings_plan_arn == "plan"
+
+
 def test_the_net_view_shows_only_where_the_bill_has_one() -> None:
     lines, _, _ = read(
         row(line_item_net_unblended_cost="15"),
@@ -179,88 +140,12 @@ def test_the_net_view_shows_only_where_the_bill_has_one() -> None:
     assert [line.net_nano for line in lines] == [15 * 10**9, None, 11 * 10**9]
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"line_item_usage_account_id": "12345678901234"}, RejectReason.BAD_ACCOUNT),
-        ({"line_item_unblended_cost": "seven"}, RejectReason.BAD_AMOUNT),
-        ({"line_item_unblended_cost": "NaN"}, RejectReason.BAD_AMOUNT),
-        ({"line_item_unblended_cost": "1e40"}, RejectReason.BAD_AMOUNT),
-        ({"line_item_usage_amount": "1e18"}, RejectReason.BAD_AMOUNT),
-        ({"line_item_usage_start_date": "soon"}, RejectReason.BAD_TIMESTAMP),
-        ({"line_item_usage_start_date": ""}, RejectReason.BAD_TIMESTAMP),
-        ({"line_item_usage_start_date": "1999-01-01T00:00:00Z"}, RejectReason.TOO_OLD),
-        ({"line_item_usage_start_date": "2031-01-01T00:00:00Z"}, RejectReason.IN_THE_FUTURE),
-    ],
-)
-def test_bad_rows_are_rejected_with_their_number_and_the_rest_goes_on(
-    changes: dict[str, str], reason: str
-) -> None:
-    lines, rejects, count = read(row(), row(**changes), row())
-    assert [line.line_no for line in lines] == [1, 3]
-    assert [(r.position, r.reason) for r in rejects] == [(2, reason)]
-    assert count == 3
-    assert not is_incomplete(rejects)
-
-
-def test_a_row_with_missing_cells_is_rejected() -> None:
-    data = as_csv([row(), row()]) + b"Usage,AWS\n"
-    lines, rejects, count = collect(parse_csv([data], PARSE))
-    assert (len(lines), count) == (2, 3)
-    assert [(r.position, r.reason) for r in rejects] == [(3, RejectReason.WRONG_TYPE)]
-
-
-def test_a_file_without_the_cost_column_is_rejected_as_a_whole() -> None:
-    lines, rejects, _ = collect(parse_csv([b"a,b\n1,2\n"], PARSE))
-    assert (lines, [(r.position, r.reason) for r in rejects]) == (
-        [],
-        [(0, RejectReason.MISSING_FIELD)],
-    )
-    assert is_incomplete(rejects)
-
-
 def test_the_start_of_usage_falls_back_to_interval_and_billing_period() -> None:
     lines, _, _ = read(
         row(line_item_usage_start_date="", identity_time_interval="2026-11-02T05:00:00Z/x"),
         row(line_item_usage_start_date="", bill_billing_period_start_date="2026-11-01"),
     )
     assert [line.usage_start.day for line in lines] == [2, 1]
-
-
-MANY = as_csv(row(line_item_unblended_cost=f"0.{n:04d}", note="x" * (n % 90)) for n in range(400))
-TORN = gzip.compress(MANY)
-
-
-@given(cut=st.integers(0, len(TORN) - 1))
-@settings(max_examples=60)
-def test_a_truncated_csv_keeps_the_whole_rows_before_the_tear(cut: int) -> None:
-    lines, rejects, _ = collect(parse_csv(chunked(TORN[:cut], 500), PARSE))
-    assert [line.unblended_nano for line in lines] == [n * 100_000 for n in range(len(lines))]
-    assert is_incomplete(rejects)
-    assert len(rejects) == 1
-
-
-def parquet(rows: int = 5, **columns: Any) -> bytes:
-    pairs = pa.map_(pa.string(), pa.string())
-    start = datetime(2026, 11, 1, tzinfo=UTC)
-    table = {
-        "line_item_line_item_type": pa.array(["Usage"] * rows).dictionary_encode(),
-        "line_item_usage_account_id": ["111122223333"] * rows,
-        "line_item_product_code": ["AmazonBedrock"] * rows,
-        "line_item_usage_type": ["USE1-NovaLite-input-tokens"] * rows,
-        "line_item_usage_amount": [1.5] * rows,
-        "line_item_unblended_cost": [0.1 + 0.2] * rows,
-        "line_item_usage_start_date": pa.array(
-            [start + timedelta(hours=n % 24) for n in range(rows)], pa.timestamp("ms", tz="UTC")
-        ),
-        "resource_tags": pa.array([[("user_team", "care")]] * rows, pairs),
-        "tags": pa.array([[("iamPrincipal/user:team", "other"), ("resourceTags/user:app", "bot")]]
-                         * rows, pairs),
-        "ignored": [[1, 2, 3]] * rows,
-    }  # fmt: skip
-    out = io.BytesIO()
-    pq.write_table(pa.table(table | columns), out, row_group_size=3)
-    return out.getvalue()
 
 
 def test_parquet_reads_like_csv_and_doubles_by_their_shortest_form() -> None:
@@ -281,34 +166,6 @@ def test_a_null_cost_is_no_cost_and_a_nan_is_rejected() -> None:
     assert [(r.position, r.reason) for r in rejects] == [(2, RejectReason.BAD_AMOUNT)]
 
 
-@pytest.mark.parametrize("cut", [0, 3, 100, -1, -9, -200])
-def test_a_half_written_parquet_is_one_reject(cut: int) -> None:
-    lines, rejects, _ = collect(parse_parquet(io.BytesIO(parquet()[:cut]), PARSE))
-    assert (lines, [r.reason for r in rejects]) == ([], [RejectReason.NOT_PARQUET])
-    assert is_incomplete(rejects)
-
-
-@pytest.mark.parametrize(
-    ("column", "values"),
-    [
-        ("line_item_unblended_cost", pa.array([True])),
-        ("line_item_unblended_cost", pa.array([[1.5]])),
-        ("line_item_usage_amount", pa.array([datetime(2026, 11, 1, tzinfo=UTC)])),
-        ("line_item_usage_account_id", pa.array([111122223333])),
-        ("line_item_usage_start_date", pa.array([20261101])),
-    ],
-)
-def test_a_parquet_column_of_another_type_spoils_the_part(column: str, values: pa.Array) -> None:
-    table = pa.Table.from_pylist([row()])
-    out = io.BytesIO()
-    pq.write_table(table.set_column(table.schema.get_field_index(column), column, values), out)
-    lines, (reject,), _ = collect(parse_parquet(out, PARSE))
-    assert lines == []
-    assert (reject.reason, reject.position) == (RejectReason.WRONG_TYPE, 0)
-    assert reject.detail.startswith(f"{column} is ")
-    assert is_incomplete([reject])
-
-
 def test_parts_of_a_delivery_number_their_lines_apart() -> None:
     later = BillParse("part-2", BOUNDS, DIRECTORY, line_offset=5)
     lines, _, _ = collect(parse_parquet(io.BytesIO(parquet()), later))
@@ -316,17 +173,6 @@ def test_parts_of_a_delivery_number_their_lines_apart() -> None:
     spoilt = parquet(3, line_item_unblended_cost=[1.0, float("nan"), 1.0])
     _, rejects, _ = collect(parse_parquet(io.BytesIO(spoilt), later))
     assert [(reject.file, reject.position) for reject in rejects] == [("part-2", 2)]
-
-
-LEGACY = (
-    b"identity/LineItemId,bill/PayerAccountId,lineItem/UsageAccountId,lineItem/LineItemType,"
-    b"lineItem/UsageStartDate,lineItem/ProductCode,lineItem/UsageType,lineItem/UsageAmount,"
-    b"lineItem/UnblendedCost,lineItem/CurrencyCode,product/ProductName,product/region,"
-    b"pricing/unit,savingsPlan/SavingsPlanEffectiveCost,resourceTags/user:team\n"
-    b"a,999988887777,111122223333,Usage,2026-11-01T00:00:00Z,opaque,"
-    b"USE1-MP:USE1_InputTokenCount-Units,2,6,USD,"
-    b"Claude Sonnet 4.6 (Amazon Bedrock Edition),us-east-2,Units,,care\n"
-)
 
 
 @pytest.mark.parametrize("data", [LEGACY, gzip.compress(LEGACY)])

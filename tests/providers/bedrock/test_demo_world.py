@@ -36,6 +36,7 @@ from tensorcost.providers.bedrock.source_objects import (
     LogBucket as Place,
 )
 from tensorcost.providers.bedrock.source_objects import list_log_objects, open_object
+from tests.support.bills import lines_of
 
 UNTIL = date(2026, 11, 20)
 DAYS = 5
@@ -136,7 +137,7 @@ def test_both_exports_of_the_bill_add_up_to_the_answer_key(
         for ref in list_manifests(session, export, date(2026, 11, 1), UNTIL):
             for bill in read_delivery(session, open_delivery(session, ref), BOUNDS):
                 assert bill.rejects == []
-                for line in bill.lines:
+                for line in lines_of([bill]):
                     totals["all"] += line.unblended_nano
                     totals[line.line_item_type] += line.unblended_nano
         bill_truth = truth["bill"]["2026-11"]

@@ -35,7 +35,7 @@ def test_the_five_counters_of_an_hour_make_one_row() -> None:
         one(Metric.CACHE_READ, (HOUR, 70.0)),
         one(Metric.CACHE_WRITE, (HOUR, 60.0)),
     )
-    assert (batch.grain, len(batch), batch.rows_read) == (Grain.METRIC, 1, 5)
+    assert (batch.grain, len(batch), batch.rows_read) == (Grain.METRIC, 1, 1)
     assert (batch.requests, batch.ts_us) == ([12], [HOUR * 1_000_000])
     assert (batch.input_tokens, batch.output_tokens) == ([900], [90])
     assert (batch.cached_tokens, batch.cache_write_5m_tokens) == ([70], [60])

@@ -18,8 +18,8 @@ from tensorcost.providers.bedrock.source_cur import (
     read_delivery,
 )
 from tests.providers.aws.world import CUR_BUCKET, HOME, NOW, PAYER, payer, stored, world
+from tests.providers.bedrock.cur_files import as_csv, collect, parquet, row
 from tests.providers.bedrock.samples import BOUNDS
-from tests.providers.bedrock.test_cur import as_csv, collect, parquet, row
 
 EXPORT = BillExport("bills", CUR_BUCKET, "cur", HOME)
 PREFIX = "cur/bills"

@@ -12,12 +12,22 @@ from tensorcost.providers.bedrock.source_objects import (
     has_log_objects,
     is_log_object,
     list_log_objects,
+    list_objects,
     log_folder,
     open_object,
     read_object,
     region_of_bucket,
 )
-from tests.providers.aws.world import BUCKET, CUR_BUCKET, HOME, PAYER, log_key, payer
+from tests.providers.aws.world import (
+    BUCKET,
+    CUR_BUCKET,
+    HOME,
+    PAYER,
+    log_key,
+    payer,
+    stored,
+    world,
+)
 from tests.providers.bedrock.samples import merged, settings
 
 PLACE = LogBucket(BUCKET, "logs", HOME)
@@ -83,6 +93,31 @@ def test_small_objects_come_with_their_etag_and_have_a_limit(aws: SimControl) ->
     assert etag == etag_now(session, BUCKET, FIRST, HOME)
     with pytest.raises(ValueError, match="larger"):
         read_object(session, BUCKET, FIRST, HOME, limit=5)
+
+
+def test_an_etag_is_told_although_the_session_has_ended(aws: SimControl) -> None:
+    session = payer(aws.endpoint_url)
+    before = etag_now(session, BUCKET, FIRST, HOME)
+    aws.preset("sessions_ended", service="s3")
+    assert etag_now(session, BUCKET, FIRST, HOME) == before
+    assert aws.fired() == {"sessions_ended": 1}
+
+
+@pytest.mark.parametrize("kind", [ErrorKind.THROTTLED, ErrorKind.DENIED, ErrorKind.NOT_FOUND])
+def test_an_etag_that_is_refused_says_why(aws: SimControl, kind: ErrorKind) -> None:
+    session = payer(aws.endpoint_url)
+    if kind is not ErrorKind.NOT_FOUND:
+        aws.fault(service="s3", kind=kind.value)
+    with pytest.raises(ProviderError) as caught:
+        etag_now(session, BUCKET, f"{FIRST}.gone", HOME)
+    assert caught.value.kind is kind
+
+
+def test_an_empty_object_has_an_etag_too(aws: SimControl) -> None:
+    aws.seed_state(world(objects=[stored("empty", b"")]))
+    session = payer(aws.endpoint_url)
+    (listed,) = list_objects(session, BUCKET, "empty", HOME)
+    assert etag_now(session, BUCKET, "empty", HOME) == listed.etag
 
 
 def test_a_bucket_tells_its_region(aws: SimControl) -> None:

@@ -159,6 +159,7 @@ async def test_a_logged_row_knows_its_cell_tokens_and_what_prices_it(
         requests=2,
         estimate_nano=USD,
         unpriced_requests=1,
+        unpriced_tokens=1,
         rates=rates,
     )
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date, timedelta
 
-from tensorcost.domain.cost.reconciliation.facts import Money, Share
+from tensorcost.domain.cost.reconciliation.facts import LineClass, Money, Share
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.storage.reconciliation.coverage import (
@@ -91,6 +91,7 @@ async def test_a_difference_holds_the_signed_deltas_of_what_changed(
         assert await read_difference(tx, OCTOBER, former=2, latter=2) == []
         everything = await read_difference(tx, OCTOBER, former=0, latter=2)
     assert (delta.account_id, delta.model_id, delta.currency) == (*PLACE[::2], "USD")
+    assert delta.line_class is LineClass.USAGE
     assert delta.estimate_nano == 0
     assert delta.attributed == delta.billed == money(1).minus(money(4))
     assert back.billed == Money().minus(delta.billed)
@@ -98,6 +99,34 @@ async def test_a_difference_holds_the_signed_deltas_of_what_changed(
         PLACE.model_id: 8,
         NOVA.model_id: 2,
     }
+
+
+async def test_a_difference_names_the_class_of_what_changed(db: Database, tenant: TenantId) -> None:
+    await write_version(db, tenant, {FIFTH: explained_day(4, tax=2)})
+    taxed = together(explained_day(4, tax=3), explained_day(0, 0, 0, cell=NOVA, tax=5))
+    await write_version(db, tenant, {FIFTH: taxed})
+    await write_version(db, tenant, {FIFTH: explained_day(6)})
+    async with db.tenant(tenant) as tx:
+        more = await read_difference(tx, OCTOBER, former=1, latter=2)
+        untaxed = await read_difference(tx, OCTOBER, former=2, latter=3)
+        whole = await read_difference(tx, OCTOBER, former=0, latter=1)
+    assert [(d.model_id, d.line_class, d.billed, d.attributed) for d in more] == [
+        (NOVA.model_id, LineClass.TAX, money(5), Money()),
+        (PLACE.model_id, LineClass.TAX, money(1), Money()),
+    ]
+    assert [(d.model_id, d.line_class, d.billed) for d in untaxed] == [
+        (NOVA.model_id, LineClass.TAX, money(-5)),
+        (PLACE.model_id, LineClass.TAX, money(-3)),
+        (PLACE.model_id, LineClass.USAGE, money(2)),
+    ]
+    tax, usage = whole
+    assert (tax.line_class, tax.billed, tax.estimate_nano) == (LineClass.TAX, money(2), 0)
+    assert (usage.line_class, usage.billed, usage.attributed, usage.estimate_nano) == (
+        LineClass.USAGE,
+        money(5),
+        money(4),
+        3 * USD,
+    )
 
 
 async def test_coverage_tells_requests_metrics_and_the_unlogged_apart(

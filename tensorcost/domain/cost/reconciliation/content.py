@@ -1,6 +1,7 @@
 """One hash of a day's result, so that a day that says the same again keeps its rows."""
 
 import json
+from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
@@ -9,16 +10,21 @@ from tensorcost.domain.cost.reconciliation.facts import CellSum, DayResult, Gap
 _FORM: Final = b"reconciled-day-1"
 """Names the canonical form: another form may not give the hash of this one."""
 _DIGEST_SIZE: Final = 16
+RULES: Final = "rules-2"
+"""Names what the rules make of inputs. Whoever changes that gives it another name, so that days
+whose inputs are the same are reconciled anew."""
 
 
 def content_hash(result: DayResult) -> bytes:
     """128-bit BLAKE2b of everything in the result. Equal results have equal hashes."""
     digest = blake2b(digest_size=_DIGEST_SIZE, person=_FORM)
-    parts = (
+    parts: list[Sequence[object]] = [
         result.allocations,
         [_of_cell(cell) for cell in result.cells],
         [_of_gap(gap) for gap in result.gaps],
-    )
+    ]
+    if result.unpriced:  # Days without any keep the hash that they had before these were told.
+        parts.append(result.unpriced)
     for part in parts:
         text = json.dumps(part, separators=(",", ":"))
         digest.update(text.encode())

@@ -7,6 +7,8 @@ from typing import Final
 
 Place = tuple[str, str]
 """Account and region."""
+SERVICE_LEVEL: Final = Fraction(95, 100)
+"""The share of a place's bill that single requests are to explain; below it a cause is named."""
 _ALL: Final = Fraction(1)
 _SHARE_PLACES: Final = 6
 
@@ -41,6 +43,11 @@ class Coverage:
     def explained_by_request(self) -> Fraction | None:
         """Exact share, 0 to 1, that single requests explain."""
         return self._share(self.by_request)
+
+    @property
+    def is_below_service_level(self) -> bool:
+        share = self.explained_by_request
+        return share is not None and share < SERVICE_LEVEL
 
     def plus(self, other: "Coverage") -> "Coverage":
         """Both sums under this place: for a whole account, or for everything."""

@@ -120,6 +120,8 @@ class Billed:
     """Tokens or units, times 10^6."""
     money: Money
     lines: int
+    is_negation: bool = False
+    """Takes back usage under a savings plan that is not on the day's bill. No quantity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,10 @@ class Logged:
     estimate_nano: int
     """List price of the priced requests."""
     unpriced_requests: int
+    unpriced_tokens: int = 0
+    """All tokens of the requests without a price."""
+    is_billed: bool = True
+    """A bill names the account; what others used goes on costing its estimate."""
     rates: Mapping[TokenKind, Fraction | None] = field(default_factory=dict)
     """Nano-USD a token by kind on that day; None or absent where the price is not known."""
 
@@ -150,6 +156,16 @@ class Allocation(NamedTuple):
     share: Share
     currency: str
     money: Money
+
+
+class Unpriced(NamedTuple):
+    """Usage of a rollup row that has no list price and that no line of the bill is about."""
+
+    dim_id: int
+    actor_id: int
+    grain: Grain
+    requests: int
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +203,4 @@ class DayResult:
     allocations: tuple[Allocation, ...]
     cells: tuple[CellSum, ...]
     gaps: tuple[Gap, ...]
+    unpriced: tuple[Unpriced, ...] = ()

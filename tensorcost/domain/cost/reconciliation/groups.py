@@ -15,12 +15,14 @@ MICRO = 10**6
 
 @dataclass(slots=True)
 class BilledGroup:
-    """Usage lines of one kind, tier and scope of a cell; units that are not tokens stay apart."""
+    """Usage lines of one kind, tier and scope of a cell; units that are not tokens stay apart, and
+    so do negations: they are no part of what is used."""
 
     kind: TokenKind | None
     unit: str
     tier: ServiceTier
     scope: RoutingScope
+    is_negation: bool
     lines: list[Billed] = field(default_factory=list)
     quantity: int = 0
     money: Money = NOTHING
@@ -93,14 +95,14 @@ class LoggedGroup:
 
 def group_billed(lines: Iterable[Billed]) -> list[BilledGroup]:
     """Groups in a fixed order; lines of the same dimension stay together."""
-    groups: dict[tuple[str, str, str, str], BilledGroup] = {}
+    groups: dict[tuple[str, str, str, str, bool], BilledGroup] = {}
     for line in sorted(lines, key=lambda line: line.dim_id):
         unit = line.unit if line.kind is None else ""
-        key = (line.kind or "", unit, line.service_tier, line.routing_scope)
+        named = (unit, line.service_tier, line.routing_scope, line.is_negation)
+        key = (line.kind or "", *named)
         group = groups.get(key)
         if group is None:
-            group = BilledGroup(line.kind, unit, line.service_tier, line.routing_scope)
-            groups[key] = group
+            group = groups[key] = BilledGroup(line.kind, *named)
         group.lines.append(line)
     for group in groups.values():
         group.quantity = sum([line.quantity for line in group.lines])

@@ -12,6 +12,7 @@ from tensorcost.domain.cost.reconciliation.facts import (
     Gap,
     Money,
     Share,
+    Unpriced,
 )
 from tensorcost.domain.cost.reconciliation.rows import Row
 from tensorcost.domain.spend.facts import Grain
@@ -32,12 +33,17 @@ class DayLedger:
     cells: list[CellSum] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
     _allocated: dict[_AllocationKey, Money] = field(default_factory=dict)
+    _unpriced: list[Unpriced] = field(default_factory=list)
 
     def give(self, row: Row) -> None:
         """Allocate what a row has been credited with."""
         of = row.logged
         key = (of.dim_id, of.actor_id, of.grain, _ATTRIBUTED, ESTIMATE_CURRENCY)
         self._allocate(key, total_of(row.shares))
+        if of.is_billed and row.is_unknown:
+            self._unpriced.append(
+                Unpriced(*key[:3], requests=of.unpriced_requests, tokens=of.unpriced_tokens)
+            )
 
     def leave_on_bill(self, line: Billed, share: Share, money: Money) -> None:
         """Leave an amount on the bill line's own dimension: nobody is named."""
@@ -49,7 +55,8 @@ class DayLedger:
         allocations = tuple(
             [Allocation(*key, allocated[key]) for key in sorted(allocated) if any(allocated[key])]
         )
-        return DayResult(allocations, tuple(self.cells), tuple(self.gaps))
+        unpriced = tuple(sorted(self._unpriced))
+        return DayResult(allocations, tuple(self.cells), tuple(self.gaps), unpriced)
 
     def _allocate(self, key: _AllocationKey, money: Money) -> None:
         former = self._allocated.get(key)

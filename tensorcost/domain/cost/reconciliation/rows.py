@@ -39,6 +39,11 @@ class Row:
         return not any(self.tokens)
 
     @property
+    def is_unknown(self) -> bool:
+        """Nothing says what the row costs: some of it has no list price, and it is on no bill."""
+        return self.logged.unpriced_requests > 0 and not self.shares
+
+    @property
     def has_no_estimate(self) -> bool:
         return not self.logged.estimate_nano and self.logged.unpriced_requests > 0
 

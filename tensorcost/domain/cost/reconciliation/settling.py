@@ -17,7 +17,11 @@ FEWER_ROWS: Final = "fewer_rows"
 BATCH_NOT_LOGGED: Final = "batch_not_logged"
 NOT_BY_TOKEN: Final = "not_by_token"  # noqa: S105
 UNKNOWN_MODEL: Final = "unknown_model"
+NEGATION_ALONE: Final = "negation_without_usage"
 """Hints of unlogged money: what probably keeps it from being attributed."""
+NO_PRICE: Final = "no_list_price"
+PRICED_TOO: Final = "listed_too"
+"""Hints of excess: usage without a list price is part of it; and usage with one as well."""
 
 
 def settle(pool: Pool, tally: Tally) -> None:
@@ -65,20 +69,25 @@ def leave_excess(group: LoggedGroup, tally: Tally) -> None:
     """Say what of a group of rows was not billed: its estimate counts against the gap."""
     rest = group.take_rest(range(UNITS + 1))
     kinds = [] if group.by_capacity else [k for k in range(UNITS) if group.left(k)]
-    if rest or kinds:
+    unknown = sum(row.logged.unpriced_requests for row in group.rows if row.is_unknown)
+    if rest or kinds or unknown:
         tally.add(
             GapClass.EXCESS,
             Money.same(-rest),
             names={
+                "hints": {NO_PRICE, *([PRICED_TOO] if rest else [])} if unknown else (),
                 "row_tiers": {group.tier},
                 "row_scopes": {group.scope},
                 "kinds": {TOKEN_KINDS[kind] for kind in kinds},
             },
             unmatched_tokens=sum(group.left(kind) for kind in kinds) // MICRO,
+            unpriced_requests=unknown,
         )
 
 
 def _hints(group: BilledGroup, cell: Cell, rows: int) -> set[str]:
+    if group.is_negation:
+        return {NEGATION_ALONE}
     hints = set()
     if not rows:
         hints.add(NO_ROWS)

@@ -1,6 +1,7 @@
 """Why a place says nothing: the probable cause of billed or counted calls without logs (N15)."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from typing import Final
 
@@ -20,6 +21,7 @@ class SilenceCause(StrEnum):
     BATCH_ONLY = "batch_only"
     LOGS_ELSEWHERE = "logs_in_another_region"
     LOGGING_OFF = "logging_off"
+    LOGS_EXPIRED = "logs_expired"
     LOGS_LOST = "logs_not_arriving"
     UNKNOWN = "unknown"
 
@@ -37,11 +39,31 @@ REMEDIES: Final[dict[SilenceCause, str]] = {
     "of another region do not hold its calls.",
     SilenceCause.LOGGING_OFF: "Switch model invocation logging on: it adds attribution by "
     "application, user and agent.",
+    SilenceCause.LOGS_EXPIRED: "Nothing can be had of these days: their logs were deleted before "
+    "the connection read them. A longer retention of the log group helps who connects later; days "
+    "since the connection are read and kept.",
     SilenceCause.LOGS_LOST: "Logging is on, but nothing arrives: compare its destination with "
     "the connection's, and look at Bedrock's delivery failure metrics.",
     SilenceCause.UNKNOWN: "Grant bedrock:GetModelInvocationLoggingConfiguration: without it "
     "nobody can say whether these calls are logged.",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLogs:
+    """How far back a place's logs went when they were first read."""
+
+    retention_days: int
+    connected_on: date
+    since: date
+    """Events of days before this one had been deleted by then."""
+
+    @property
+    def seen(self) -> str:
+        return (
+            f"the log group keeps {self.retention_days} days and was connected on "
+            f"{self.connected_on}: events before {self.since} had been deleted by then"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +85,8 @@ class PlaceFacts:
     """A bill covers the window."""
     is_not_read: bool = False
     """The account is left out: suspended, gone, or not on the connection's list."""
+    are_logs_gone: bool = False
+    """All days of the window lie before what the place's logs still held when first read."""
 
 
 def silence_cause(facts: PlaceFacts) -> SilenceCause | None:
@@ -87,6 +111,8 @@ def _unlogged_cause(facts: PlaceFacts) -> SilenceCause:
         return SilenceCause.ACCOUNT_NOT_READ
     if 0 < facts.billed_nano <= facts.batch_nano:
         return SilenceCause.BATCH_ONLY
+    if facts.logging is Logging.ON and facts.are_logs_gone:
+        return SilenceCause.LOGS_EXPIRED
     if facts.logging is Logging.ON:
         return SilenceCause.LOGS_LOST
     if facts.log_regions:

@@ -10,7 +10,8 @@ from tensorcost.domain.money import divide_half_even
 
 _PER_MILLION = 10**6
 _KEPT_WITHOUT_MONEY = (GapClass.UNLOGGED, GapClass.EXCESS)
-"""Tokens that only one side knows are worth telling even where they are free or unpriced."""
+"""Use that only one side knows is worth telling even where it is free or unpriced."""
+_ONE_SIDED = ("unmatched_tokens", "unpriced_requests")
 
 
 @dataclass(slots=True)
@@ -74,7 +75,7 @@ class Tally:
 def _says_something(gap_class: GapClass, entry: _Entry) -> bool:
     if any(entry.money):
         return True
-    return gap_class in _KEPT_WITHOUT_MONEY and entry.numbers["unmatched_tokens"] > 0
+    return gap_class in _KEPT_WITHOUT_MONEY and any(entry.numbers[n] > 0 for n in _ONE_SIDED)
 
 
 def _evidence(entry: _Entry) -> dict[str, str | int]:

@@ -129,6 +129,22 @@ def test_rows_are_given_no_more_than_was_billed_and_nothing_negative(world: Worl
 
 @given(true_worlds)
 @many
+def test_usage_without_a_price_is_on_the_bill_or_told(world: World) -> None:
+    billed, logged = world
+    sold = {b.cell for b in billed if b.line_class is LineClass.USAGE and not b.is_negation}
+    unpriced = [row for row in logged if row.unpriced_requests > 0]
+    finest = {r.cell: min(o.grain for o in logged if o.cell == r.cell) for r in logged}
+    told = {found[:3] for found in reconcile_day(billed, logged).unpriced}
+    assert told <= {(row.dim_id, row.actor_id, row.grain) for row in unpriced}
+    assert told >= {
+        (row.dim_id, row.actor_id, row.grain)
+        for row in unpriced
+        if row.cell not in sold and row.grain is finest[row.cell]
+    }
+
+
+@given(true_worlds)
+@many
 def test_only_the_finest_grain_of_a_cell_is_given_money(world: World) -> None:
     billed, logged = world
     cells = {item.dim_id: item.cell for item in logged}

@@ -5,7 +5,7 @@ import pytest
 from tensorcost.domain.cost.reconciliation.day import reconcile_day
 from tensorcost.domain.cost.reconciliation.facts import Billed, Gap, GapClass, Logged
 from tensorcost.domain.cost.reconciliation.remedies import EXPLANATIONS, Explanation, explain
-from tensorcost.domain.spend.facts import ServiceTier
+from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tests.domain.cost.reconciliation.days import CELL, USD, line, row
 
 UNNAMED = CELL._replace(model_id="")
@@ -44,7 +44,28 @@ def unlogged(billed: list[Billed], logged: list[Logged]) -> Explanation:
             ["Batch jobs", "switch model invocation logging on"],
             [],
         ),
-        ([line(USD, 3, kind=None)], [], ["Not sold by the token"], ["switch model"]),
+        ([line(USD, 3, kind=None)], [], ["Not sold by the token"], ["switch model", "the hour"]),
+        (
+            [line(USD, 3, kind=None, unit="hrs", cell=UNNAMED)],
+            [],
+            ["billed by the hour"],
+            ["Not sold by", "names no model", "switch model"],
+        ),
+        (
+            [line(USD, 3, kind=None, unit="hrs", cell=UNNAMED), line(USD, 3, cell=UNNAMED)],
+            [],
+            ["billed by the hour", "names no model"],
+            ["Not sold by", "switch model"],
+        ),
+        (
+            [
+                line(USD, 3, kind=None, unit="hrs", cell=UNNAMED),
+                line(USD, 3, kind=None, unit="images", cell=UNNAMED),
+            ],
+            [],
+            ["billed by the hour", "Not sold by", "names no model"],
+            ["switch model"],
+        ),
         ([line(USD, 3, cell=UNNAMED)], [], ["names no model"], ["switch model"]),
     ],
 )
@@ -54,3 +75,20 @@ def test_unlogged_money_has_the_remedy_of_its_cause(
     remedy = unlogged(billed, logged).remedy
     assert all(text in remedy for text in says), remedy
     assert not any(text in remedy for text in leaves_out), remedy
+
+
+def test_drift_names_the_price_that_was_taken() -> None:
+    (drift,) = (
+        gap
+        for gap in reconcile_day(
+            [line(3 * USD, 1_000, routing_scope=RoutingScope.GEO)],
+            [row(1_000, 2 * USD, routing_scope=RoutingScope.GEO)],
+        ).gaps
+        if gap.gap_class is GapClass.PRICE_DRIFT
+    )
+    remedy = explain(drift.gap_class, drift.evidence, drift.cell).remedy
+    key = f"model {CELL.model_id}, region {CELL.region}, routing scope geo, service tier standard"
+    assert f"{key}, token kind input." in remedy
+    assert f"writes it as us.{CELL.model_id}." in remedy
+    assert remedy.startswith(explain(drift.gap_class, drift.evidence).remedy)
+    assert explain(drift.gap_class, {}, UNNAMED) == EXPLANATIONS[drift.gap_class]

@@ -30,6 +30,8 @@ SILENT = PlaceFacts(
         (SILENT, SilenceCause.LOGGING_OFF),
         (replace(SILENT, log_regions=frozenset({"eu-west-1"})), SilenceCause.LOGS_ELSEWHERE),
         (replace(SILENT, logging=Logging.ON), SilenceCause.LOGS_LOST),
+        (replace(SILENT, logging=Logging.ON, are_logs_gone=True), SilenceCause.LOGS_EXPIRED),
+        (replace(SILENT, are_logs_gone=True), SilenceCause.LOGGING_OFF),
         (replace(SILENT, logging=Logging.UNKNOWN), SilenceCause.UNKNOWN),
         (replace(SILENT, batch_nano=100), SilenceCause.BATCH_ONLY),
         (replace(SILENT, batch_nano=99), SilenceCause.LOGGING_OFF),

@@ -19,7 +19,7 @@ from tensorcost.domain.spend.facts import Grain
 TODAY = date(2026, 11, 20)
 ACCOUNT, OTHER = "111122223333", "444455556666"
 EAST, WEST = (ACCOUNT, "us-east-1"), (ACCOUNT, "us-west-2")
-OLD, NEW = Calls(7, TODAY - timedelta(days=3)), Calls(7, TODAY - timedelta(days=2))
+OLD, NEW = (Calls(7, TODAY - timedelta(days=days), TODAY) for days in (3, 2))
 COVERED = KnownAccount("Main", frozenset({Coverage.COVERED}))
 AROUND = Surroundings(
     accounts={ACCOUNT: COVERED},

@@ -37,6 +37,10 @@ any_line = st.builds(
     lines=st.integers(1, 9),
 )
 
+negations = any_line.map(
+    lambda line: replace(line, line_class=LineClass.USAGE, is_negation=True, quantity=0)
+)
+
 
 @st.composite
 def rows(draw: st.DrawFn) -> Logged:
@@ -84,7 +88,7 @@ def lines_of(draw: st.DrawFn, row: Logged) -> Billed:
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     logged = draw(st.lists(rows(), max_size=7))
-    billed = draw(st.lists(any_line, max_size=4))
+    billed = draw(st.lists(st.one_of(any_line, any_line, any_line, negations), max_size=4))
     if logged:
         known = st.sampled_from(range(len(logged))).flatmap(lambda n: lines_of(logged[n]))
         billed += draw(st.lists(known, max_size=7))

@@ -1,0 +1,70 @@
+"""Bills that are loaded and do not count, and the exports that count in their place."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, NamedTuple
+
+from tensorcost.storage.session import TenantTx
+
+_ACCOUNTS: Final = """
+    SELECT d.usage_account_id FROM ai.bill_daily b
+    JOIN ai.dimension d ON d.tenant_id = b.tenant_id AND d.dim_id = b.dim_id
+    WHERE b.tenant_id = p.tenant_id AND b.delivery_id = {period}.current_delivery_id
+"""
+_UNCOUNTED: Final = f"""
+    SELECT p.period, p.origin, p.export_name, p.payer_account_id,
+           q.origin AS other_origin, q.export_name AS other_name,
+           v.manifest_etag = w.manifest_etag AS is_same
+    FROM ai.bill_period p
+    JOIN ai.bill_period q ON q.tenant_id = p.tenant_id AND q.period = p.period
+        AND q.payer_account_id = p.payer_account_id AND q.counted
+    JOIN ai.bill_delivery v
+        ON v.tenant_id = p.tenant_id AND v.delivery_id = p.current_delivery_id
+    JOIN ai.bill_delivery w
+        ON w.tenant_id = q.tenant_id AND w.delivery_id = q.current_delivery_id
+    WHERE p.tenant_id = :tenant AND NOT p.counted
+      AND (CAST(:periods AS date[]) IS NULL OR p.period = ANY(CAST(:periods AS date[])))
+      AND EXISTS ({_ACCOUNTS.format(period="p")} INTERSECT {_ACCOUNTS.format(period="q")})
+    ORDER BY p.period DESC, p.origin, p.export_name, q.origin, q.export_name
+"""
+
+
+class ExportRef(NamedTuple):
+    """An export of an origin: ``import``, or a connection's id."""
+
+    origin: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class UncountedBill:
+    """An export's billing month that another export of the payer speaks for."""
+
+    export: ExportRef
+    period: date
+    payer_account_id: str
+    counted: tuple[ExportRef, ...]
+    """What counts instead."""
+    is_same: bool
+    """What counts has the very same content: nothing is missing."""
+
+
+async def read_uncounted(
+    tx: TenantTx, periods: Collection[date] | None = None
+) -> list[UncountedBill]:
+    """Of these months or of all, the newest first."""
+    found: dict[tuple[date, ExportRef], UncountedBill] = {}
+    wanted = None if periods is None else list(periods)
+    for row in await tx.all(_UNCOUNTED, tenant=tx.tenant_id, periods=wanted):
+        key = (row.period, ExportRef(row.origin, row.export_name))
+        before = found.get(key)
+        counted = ExportRef(row.other_origin, row.other_name)
+        found[key] = UncountedBill(
+            key[1],
+            row.period,
+            row.payer_account_id,
+            (*before.counted, counted) if before else (counted,),
+            row.is_same or (before is not None and before.is_same),
+        )
+    return list(found.values())
