@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
 from tensorcost.cli.console import EXIT_FAILED, EXIT_USAGE, emit_json, fail, talk
+from tensorcost.cli.tables import data_table, show_table
 from tensorcost.domain.errors import DomainError
 from tensorcost.domain.integration.onboarding import CONTROL_TOWER_JUMP_ROLE, DEFAULT_JUMP_ROLE
 from tensorcost.domain.integration.states import Coverage
@@ -61,12 +61,12 @@ def preview(
 
 
 def _show(found: "AccountPreview") -> None:
-    table = Table("account", "name", "coverage", "detail", box=None)
+    table = data_table("account", "name", "coverage", "detail", text=("detail",))
     for account in found.accounts:
         colour = _COLOUR.get(account.coverage, "red")
         coverage = f"[{colour}]{account.coverage.value}[/]"
         table.add_row(account.account_id, escape(account.name), coverage, escape(account.detail))
-    talk.print(table)
+    show_table(table, talk)
     counted = _counts(found)
     talk.print(", ".join(f"{number} {name}" for name, number in counted.items() if number))
     for line in _advice(found):

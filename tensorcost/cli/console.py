@@ -18,6 +18,10 @@ talk = Console(stderr=True, highlight=False)
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
+EXIT_REJECTS = 3
+"""Done, and part of what was given was rejected."""
+EXIT_REFUSED = 4
+"""Of a whole file, or of everything, nothing was taken."""
 
 
 def say(line: str) -> None:

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from tensorcost.cli.console import emit_json, run, talk
+from tensorcost.cli.tables import data_table, show_table
 from tensorcost.domain.cost.query import MAX_ROWS, Charges, CostBasis, GroupBy
+from tensorcost.domain.cost.reconciliation.ledger import ESTIMATE_CURRENCY
 from tensorcost.domain.cost.summary import Sums
 from tensorcost.domain.money import format_nano
 
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from tensorcost.services.cost.asking import CostRequest
 
 _NOTHING_NAMED = "(none)"
-_PIPED_WIDTH = 160
-"""A file has no width: names stay on one line."""
+_FIGURES = ("cost USD", "billed USD", "requests", "tokens")
 
 
 def cost(
@@ -62,10 +62,10 @@ async def _breakdown(tenant: str, ask: "CostRequest", by: GroupBy) -> "Breakdown
     async with doors() as door:
         tenant_id = await find_tenant(door.platform, tenant)
         costs = CostService(door.db, lambda: datetime.now(UTC))
-        return await costs.breakdown(_operator(tenant_id), ask, by, MAX_ROWS)
+        return await costs.breakdown(operator_of(tenant_id), ask, by, MAX_ROWS)
 
 
-def _operator(tenant_id: "TenantId") -> "Principal":
+def operator_of(tenant_id: "TenantId") -> "Principal":
     """Whoever holds the database's passwords; the read is in the tenant's audit trail."""
     from tensorcost.domain.identity.principal import Plan, Principal, PrincipalKind
     from tensorcost.domain.identity.scopes import Scope
@@ -82,22 +82,29 @@ def _operator(tenant_id: "TenantId") -> "Principal":
 
 
 def _show(found: "Breakdown") -> None:
-    table = Table(found.group_by.value, box=None)
-    for column in ("cost USD", "billed USD", "requests", "tokens"):
-        table.add_column(column, justify="right")
+    table = data_table(found.group_by.value, *_FIGURES, right=_FIGURES)
     for row in found.table.rows:
         table.add_row(row.key[0] or _NOTHING_NAMED, *_cells(row.sums))
     if found.table.rest is not None:
         table.add_row(f"({found.table.rest_count} more)", *_cells(found.table.rest.sums))
     table.add_row("in all", *_cells(found.table.sums), style="bold")
-    out = Console(highlight=False)
-    if not out.is_terminal:
-        out.width = _PIPED_WIDTH
-    out.print(table)
+    show_table(table, Console(highlight=False))
     talk.print(_settled(found.settlement))
+    total = found.table.sums.total
+    if total.unpriced_requests or total.unpriced_tokens:
+        counts = f"requests {total.unpriced_requests}, tokens {total.unpriced_tokens}"
+        talk.print(f"  not in it: what has neither price nor bill ({counts})", style="dim")
     for one in found.table.beside:
-        amount = format_nano(one.measures.cost_nano)
-        talk.print(f"  not in it: {amount} {one.currency} {one.reason.value}", style="dim")
+        amount = f"{format_nano(one.measures.cost_nano)} {one.currency}"
+        if one.currency == ESTIMATE_CURRENCY:
+            talk.print(f"  not in it: {amount} {one.reason.value}", style="dim")
+        else:
+            talk.print(
+                f"  not in it: {amount}, for which days above are billed in {one.currency}; no "
+                "exchange rate is kept, so that none of it is in these USD totals",
+                style="yellow",
+                soft_wrap=True,
+            )
 
 
 def _cells(sums: Sums) -> tuple[str, str, str, str]:

@@ -4,9 +4,9 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from tensorcost.cli.console import EXIT_FAILED, emit_json, run, talk
+from tensorcost.cli.tables import data_table, show_table
 from tensorcost.runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ def doctor(
     if as_json:
         emit_json({"checks": [asdict(check) for check in checks]})
     else:
-        table = Table("check", "status", "for", "found", "how to get it", box=None)
+        prose = ("for", "found", "how to get it")
+        table = data_table("check", "status", *prose, text=prose)
         for check in checks:
             status = f"[{_COLOUR[check.status]}]{check.status}[/]"
             table.add_row(check.name, status, check.purpose, check.detail, check.remedy)
-        talk.print(table)
+        show_table(table, talk)
     if any(check.status is Status.MISSING for check in checks):
         raise typer.Exit(EXIT_FAILED)
 

@@ -1,16 +1,29 @@
 """``tensorcost import``: bring your own export, with Postgres alone."""
 
+import shlex
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
-from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, say, talk
+from tensorcost.cli.bills import show_bills, show_uncounted
+from tensorcost.cli.console import (
+    EXIT_REFUSED,
+    EXIT_REJECTS,
+    EXIT_USAGE,
+    emit_json,
+    fail,
+    run,
+    say,
+    talk,
+)
 from tensorcost.cli.reconcile import reconcile_inline, show_reconciliation
+from tensorcost.cli.tables import data_table, show_table
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.formats import FileFormat
+from tensorcost.domain.spend.reject_meanings import meaning_of
 from tensorcost.providers.exports.event_spec import CachedTokens, parse_assignments
 
 if TYPE_CHECKING:
@@ -19,7 +32,7 @@ if TYPE_CHECKING:
 _SHOWN_REJECTS = 20
 
 
-def import_files(
+def import_files(  # noqa: PLR0913, PLR0917 - one parameter an option
     path: Annotated[Path, typer.Argument(help="A file, or a folder of files.")],
     file_format: Annotated[FileFormat, typer.Option("--format", help="What the files are.")],
     tenant: Annotated[str, typer.Option(help="Id or slug of an existing tenant.")],
@@ -32,15 +45,30 @@ def import_files(
     cached: Annotated[
         CachedTokens, typer.Option(help="events: cached tokens are in input_tokens, or beside.")
     ] = CachedTokens.BESIDE,
+    time_format: Annotated[
+        str,
+        typer.Option(
+            help="events: form of timestamp, as %d/%m/%Y %H:%M. Default: ISO 8601, or seconds, "
+            "ms, us or ns since 1970; a date as 05/10/2026 is never guessed."
+        ),
+    ] = "",
     export: Annotated[
         str,
-        typer.Option(help="Bills: name of the export; a later file of it restates its periods."),
+        typer.Option(
+            help="Bills: name of the export; a later bill under it replaces its months. Default: "
+            "the name of the file, or of the folder that holds the export."
+        ),
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Load files through the same parsing, pricing and loading as the connections.
 
-    Months that a bill covers are then reconciled.
+    The bill files of a folder are the parts of one bill; folders of billing months are one bill
+    each. Months that a bill covers are then reconciled.
+
+    Exits 0 only where everything was taken, now or before (duplicates are fine); 3 where rows
+    were rejected; 4 where nothing of a file was taken; 1 where it could not be done; 2 for
+    options that cannot be read.
     """
     from tensorcost.activities.ingest.files import FileImport
 
@@ -51,6 +79,7 @@ def import_files(
             mapping=parse_assignments("--map", mapping or ()),
             constants=parse_assignments("--set", constants or ()),
             cached=cached,
+            time_format=time_format,
             export_name=export,
         )
     except ValidationFailed as error:
@@ -59,7 +88,12 @@ def import_files(
     if as_json:
         emit_json(summary)
     else:
-        _show(summary)
+        again = (
+            f"tensorcost import {shlex.quote(str(path))} --tenant {tenant} --format {file_format}"
+        )
+        _show(summary, again)
+    if not summary["ok"]:
+        raise typer.Exit(EXIT_REFUSED if summary["refused"] else EXIT_REJECTS)
 
 
 async def _import(tenant: str, wanted: "FileImport") -> dict[str, Any]:
@@ -81,26 +115,29 @@ async def _import(tenant: str, wanted: "FileImport") -> dict[str, Any]:
         report = await importer.load(
             tenant_id, wanted, lambda file, at, of: say(f"reading {file.name} ({at + 1} of {of})")
         )
-        summary = await import_summary(door.db, tenant_id, report)
+        summary = await import_summary(door.db, tenant_id, report, datetime.now(UTC))
         summary["reconciliation"] = await reconcile_inline(door.db, tenant_id)
         return summary
 
 
-def _show(summary: dict[str, Any]) -> None:
+def _show(summary: dict[str, Any], again: str) -> None:
     rows = summary["rows"]
     talk.print(
         f"[bold]{rows['read']}[/bold] rows read, {rows['accepted']} accepted, "
         f"{rows['duplicate']} duplicate, {rows['rejected']} rejected"
+        + (f", {rows['withheld']} withheld" if rows["withheld"] else "")
     )
     for reject in summary["rejects"][:_SHOWN_REJECTS]:
-        talk.print(
-            f"  {reject['file']}:{reject['line']} {reject['reason']} {reject['detail']}",
-            style="yellow",
-        )
-    table = Table("model", "requests or lines", "input", "output", "cost", box=None)
+        talk.print(f"  {reject_line(reject)}", style="yellow", soft_wrap=True)
+    if len(summary["rejects"]) > _SHOWN_REJECTS:
+        talk.print(f"  and {rows['rejected'] - _SHOWN_REJECTS} more: see them with --json")
+    for name in summary["refused"]:
+        talk.print(f"nothing of {name} was taken", style="yellow")
+    figures = ("requests or lines", "input", "output", "cost")
+    table = data_table("model", *figures, right=figures)
     for row in summary["by_model"]:
         table.add_row(*_cells(row))
-    talk.print(table)
+    show_table(table, talk)
     totals, unpriced = summary["totals"], summary["unpriced"]
     talk.print(f"priced in all: [bold]{totals['cost_usd']} USD[/bold]")
     for currency, amount in totals["billed"].items():
@@ -110,6 +147,24 @@ def _show(summary: dict[str, Any]) -> None:
         talk.print(f"  {group['model_id']}: {group['reason']}, {group['rows']} rows")
     if summary["reconciliation"]["periods"]:
         show_reconciliation(summary["reconciliation"], talk)
+    for copy in summary["copies"]:
+        talk.print(f"{copy} has the same content as another file, and is read once", style="yellow")
+    show_bills(summary["bills"], again)
+    named = {(bill["period"], bill["export"]) for bill in summary["bills"]}
+    months = {bill["period"] for bill in summary["bills"]}
+    show_uncounted(
+        one
+        for one in summary["reconciliation"]["uncounted"]
+        if one["period"] in months and (one["period"], one["export"]) not in named
+    )
+
+
+def reject_line(reject: Mapping[str, Any]) -> str:
+    """Where it is, its code, and what that means: ``a.csv:7 not_json (the line is ...)``."""
+    place = f"{reject['file']}:{reject['line']}" if reject["line"] else reject["file"]
+    meaning = meaning_of(reject["reason"])
+    told = f"{place} {reject['reason']}" + (f" ({meaning})" if meaning else "")
+    return f"{told}: {reject['detail']}" if reject["detail"] else told
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from tensorcost import __version__
 from tensorcost.cli import (
     accounts,
     audit,
+    bill_lines,
     cost,
     database,
     doctor,
@@ -29,6 +30,7 @@ app.add_typer(prices.app, name="prices")
 app.add_typer(audit.app, name="audit")
 app.add_typer(accounts.app, name="accounts")
 app.command("cost")(cost.cost)
+app.command("bill")(bill_lines.bill)
 app.command("import")(imports.import_files)
 app.command("reconcile")(reconcile.reconcile)
 app.command("migrate")(database.migrate)

@@ -4,16 +4,17 @@ import getpass
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from uuid import UUID
 
-from tensorcost.cli.console import say
-from tensorcost.domain.errors import NotFound
+from tensorcost.cli.console import fail, say
 from tensorcost.domain.ids import TenantId
 from tensorcost.runtime.local import Addresses, servers
+from tensorcost.runtime.logs import configure_logs
 from tensorcost.runtime.settings import Settings
+from tensorcost.services.audit import SEAL_LOOKBACK, seal_all
 from tensorcost.storage.engine import make_engine
 from tensorcost.storage.safety import refuse_unsafe_role
 from tensorcost.storage.session import Database, PlatformDatabase
+from tensorcost.storage.tenants import find_tenant_id
 
 OPERATOR = "operator:cli"
 
@@ -37,7 +38,11 @@ class Doors:
 
 @asynccontextmanager
 async def doors(settings: Settings | None = None) -> AsyncIterator[Doors]:
-    """Open both; starts the embedded Postgres of this machine where no address is set."""
+    """Open both; starts the embedded Postgres of this machine where no address is set.
+
+    What the command wrote to the audit trail is sealed at its end: no worker may ever run here.
+    """
+    configure_logs("WARNING")
     settings = settings or Settings()
     async with servers(settings, say, temporal=False, valkey=False) as addresses:
         app = make_engine(addresses.database.app, application_name="tensorcost-cli")
@@ -46,24 +51,26 @@ async def doors(settings: Settings | None = None) -> AsyncIterator[Doors]:
         )
         try:
             await refuse_unsafe_role(app)
-            yield Doors(Database(app), PlatformDatabase(platform), addresses)
+            opened = Doors(Database(app), PlatformDatabase(platform), addresses)
+            yield opened
+            # All of it where the data is this machine's own; else workers look at the rest.
+            lookback = None if settings.database_url is None else SEAL_LOOKBACK
+            await seal_all(opened.db, lookback=lookback)
         finally:
             await app.dispose()
             await platform.dispose()
 
 
 async def find_tenant(platform: PlatformDatabase, text: str) -> TenantId:
-    """The tenant with this id or slug; NotFound otherwise. Never creates one."""
-    try:
-        wanted: UUID | None = UUID(text)
-    except ValueError:
-        wanted = None
+    """The tenant with this id or slug; ends the command otherwise. Never creates one."""
     async with platform.open(reason=f"find tenant {text}", actor=OPERATOR) as tx:
-        found = await tx.scalar(
-            "SELECT tenant_id FROM app.tenant WHERE tenant_id = :id OR slug = :slug",
-            id=wanted,
-            slug=text,
-        )
+        found = await find_tenant_id(tx, text)
     if found is None:
-        raise NotFound("tenant", text)
-    return TenantId(found)
+        fail(f"tenant {text} not found in {_looked_in(Settings())}")
+    return found
+
+
+def _looked_in(settings: Settings) -> str:
+    if settings.database_url is not None:
+        return "the database that DATABASE_URL names"
+    return f"{settings.home} (TENSORCOST_HOME names another home)"

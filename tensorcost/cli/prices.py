@@ -8,6 +8,7 @@ import typer
 
 from tensorcost.cli import rerating
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, talk
+from tensorcost.cli.price_matches import show_matches
 
 if TYPE_CHECKING:
     from tensorcost.activities.ingest.price_import import PriceImportReport
@@ -55,8 +56,14 @@ def import_prices(
             talk.print(f"  left out {count}: {reason}", style="dim")
         for model, field in report.unknown:
             talk.print(f"  unknown price field {field} of {model}", style="yellow")
-    if any(report.new for report in reports):
+        show_matches(report.matches)
+    if any(report.new and not _is_idle(report) for report in reports):
         talk.print("stored rows are held against them: see tensorcost prices rerate list")
+
+
+def _is_idle(report: "PriceImportReport") -> bool:
+    """A tenant's prices that no stored row takes a price from."""
+    return bool(report.matches) and all(match.is_idle for match in report.matches)
 
 
 def _read(file: Path | None) -> bytes | None:
@@ -98,6 +105,8 @@ def _date(text: str) -> datetime:
 
 
 def _plain(report: "PriceImportReport") -> dict[str, object]:
+    from tensorcost.gateway.routes.price_shapes import matches_json
+
     return {
         "version": report.version,
         "new": report.new,
@@ -108,4 +117,6 @@ def _plain(report: "PriceImportReport") -> dict[str, object]:
         "skipped": report.skipped,
         "unknown": [list(pair) for pair in report.unknown],
         "conflicts": report.conflicts,
+        "matches": matches_json(report.matches),
+        "idle_models": sum(match.is_idle for match in report.matches),
     }

@@ -1,18 +1,22 @@
 """``tensorcost reconcile``: spend held against the bill, with Postgres alone."""
 
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from tensorcost.cli.bills import show_uncounted
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, say, talk
+from tensorcost.cli.tables import data_table, show_table
 from tensorcost.domain.errors import ValidationFailed
 
 if TYPE_CHECKING:
     from tensorcost.domain.ids import TenantId
     from tensorcost.storage.session import Database
+
+_MOST_RESTATED = 10
 
 
 def reconcile(
@@ -34,6 +38,7 @@ def reconcile(
         emit_json({"schema": "tensorcost.reconcile/1", "reconciliation": summary})
     else:
         show_reconciliation(summary, Console())
+        show_uncounted(summary["uncounted"])
 
 
 async def _reconcile(tenant: str, month: date | None) -> dict[str, Any]:
@@ -47,10 +52,14 @@ async def _reconcile(tenant: str, month: date | None) -> dict[str, Any]:
 async def reconcile_inline(
     db: "Database", tenant_id: "TenantId", month: date | None = None
 ) -> dict[str, Any]:
-    """Reconcile ``month``, or every month that is due, in this process; the summary."""
+    """Reconcile ``month``, or every month that is due, in this process; the summary, with the
+    bills that do not count."""
     from tensorcost.activities.ingest.prices import PriceBooks
     from tensorcost.activities.reconciliation.reconciler import Reconciler
-    from tensorcost.activities.reconciliation.summary import reconciliation_summary
+    from tensorcost.activities.reconciliation.summary import (
+        reconciliation_summary,
+        uncounted_summary,
+    )
     from tensorcost.cli.open import OPERATOR
     from tensorcost.domain.cost.reconciliation.months import month_name
     from tensorcost.runtime.heap import settle_heap
@@ -61,7 +70,8 @@ async def reconcile_inline(
     for period in [month] if month else await reconciler.due(tenant_id):
         say(f"reconciling {month_name(period)}")
         reports.append(await reconciler.reconcile(tenant_id, period, OPERATOR))
-    return reconciliation_summary(reports)
+    uncounted = await uncounted_summary(db, tenant_id, None if month is None else [month])
+    return reconciliation_summary(reports) | {"uncounted": uncounted}
 
 
 def show_reconciliation(summary: dict[str, Any], out: Console) -> None:
@@ -69,17 +79,22 @@ def show_reconciliation(summary: dict[str, Any], out: Console) -> None:
     if not summary["periods"]:
         talk.print("no month is due for reconciliation")
         return
-    table = Table("month", "state", "version", "currency", "share", box=None)
-    table.add_column("amount", justify="right")
+    named = ("month", "state", "version", "currency", "share", "amount")
+    table = data_table(*named, right=("amount",))
     for month in summary["periods"]:
-        named = (month["period"], month["state"], str(month["version"]), month["currency"])
-        table.add_row(*named, "billed", month["billed"], style="bold")
+        of = (month["period"], month["state"], str(month["version"]), month["currency"])
+        table.add_row(*of, "billed", month["billed"], style="bold")
         table.add_row("", "", "", "", "attributed", month["attributed"])
         for share, amount in month["unattributed"].items():
             table.add_row("", "", "", "", share, amount)
         table.add_row("", "", "", "", "difference", month["difference"])
-    out.print(table)
+    show_table(table, out)
     for month in summary["periods"]:
+        billed_anew = [one for one in month["restated"] if Decimal(one["billed"])]
+        for one in billed_anew[:_MOST_RESTATED]:
+            what = f"{one['billed']} {one['currency']} {one['line_class']}"
+            where = f"account {one['account_id']} {one['model_id']}".rstrip()
+            talk.print(f"{month['period']}: restated {what}, {where}")
         if month["shared_accounts"]:
             accounts = ", ".join(month["shared_accounts"])
             talk.print(f"{month['period']}: two payers bill {accounts}", style="yellow")

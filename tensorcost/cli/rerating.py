@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from tensorcost.cli.console import emit_json, run, say, talk
+from tensorcost.cli.console import run, say
+from tensorcost.cli.rerating_shown import show_detail, show_list, show_started
 from tensorcost.runtime.settings import Settings
 
 if TYPE_CHECKING:
     from tensorcost.domain.ids import TenantId
-    from tensorcost.services.rerating import ReratingDetail, Reratings, StartedRerating
+    from tensorcost.services.rerating import Reratings
     from tensorcost.storage.rerating.runs import Rerating
 
 app = typer.Typer(help="Stored rows and newer prices.", no_args_is_help=True)
@@ -34,29 +33,20 @@ def rerate() -> None:
 @app.command("now")
 def now(tenant: Tenant, as_json: AsJson = False) -> None:
     """Hold every stored row against the newest prices."""
-    _show_started(run(_with(tenant, lambda r, t, actor: r.request(t, actor))), as_json=as_json)
+    show_started(run(_with(tenant, lambda r, t, actor: r.request(t, actor))), as_json=as_json)
 
 
 @app.command("list")
 def list_reratings(tenant: Tenant, as_json: AsJson = False) -> None:
     """The newest re-ratings that changed something or would."""
-    found = run(_list(tenant))
-    if as_json:
-        emit_json({"reratings": [_plain_run(one) for one in found]})
-        return
-    table = Table("id", "price version", "state", "opened", "preview", "decided by", box=None)
-    for one in found:
-        opened = f"{one.opened_at:%Y-%m-%d %H:%M}"
-        row = (str(one.price_version), one.state.value, opened, str(one.preview), one.decided_by)
-        table.add_row(str(one.rerating_id), *row)
-    Console().print(table)
+    show_list(run(_list(tenant)), as_json=as_json)
 
 
 @app.command("show")
 def show(rerating_id: RunId, tenant: Tenant, as_json: AsJson = False) -> None:
     """The difference by month and model."""
     found = run(_with(tenant, lambda r, t, _: r.detail(t, rerating_id), steers=False))
-    _show_detail(found, as_json=as_json)
+    show_detail(found, as_json=as_json)
 
 
 @app.command("approve")
@@ -74,7 +64,7 @@ def approve(
             lambda r, t, actor: r.approve(t, rerating_id, actor, preview=preview, reason=reason),
         )
     )
-    _show_detail(found, as_json=as_json)
+    show_detail(found, as_json=as_json)
 
 
 @app.command("reject")
@@ -83,14 +73,14 @@ def reject(
 ) -> None:
     """Leave months that are over as they are."""
     found = run(_with(tenant, lambda r, t, actor: r.reject(t, rerating_id, actor, reason=reason)))
-    _show_detail(found, as_json=as_json)
+    show_detail(found, as_json=as_json)
 
 
 @app.command("revert")
 def revert(rerating_id: RunId, tenant: Tenant, as_json: AsJson = False) -> None:
     """Give the rows of a re-rating their former price back, as a re-rating of its own."""
     started = run(_with(tenant, lambda r, t, actor: r.revert(t, rerating_id, actor)))
-    _show_started(started, as_json=as_json)
+    show_started(started, as_json=as_json)
 
 
 async def _with(
@@ -134,86 +124,6 @@ async def _processes(*, steers: bool) -> AsyncIterator[Any]:
     try:
         async with servers(settings, say, valkey=False) as addresses:
             client = await connect(addresses, settings.temporal, telemetry)
-            yield ReratingProcesses(Processes(client))
+            yield ReratingProcesses(Processes(client), settings.approval_warning)
     finally:
         telemetry.shutdown()
-
-
-def _show_started(found: "StartedRerating", *, as_json: bool) -> None:
-    if as_json:
-        emit_json(
-            {
-                "workflow_id": found.workflow_id,
-                "price_version": found.price_version,
-                "joined": found.joined,
-            }
-        )
-        return
-    state = "was under way already" if found.joined else "started"
-    talk.print(f"{found.workflow_id} {state}; it is listed once it has found something")
-
-
-def _show_detail(found: "ReratingDetail", *, as_json: bool) -> None:
-    from tensorcost.domain.cost.reconciliation.months import month_name
-    from tensorcost.domain.money import format_nano
-
-    waiting = format_nano(found.waiting.delta_nano)
-    if as_json:
-        emit_json(
-            {
-                **_plain_run(found.run),
-                "automatic_rows": found.automatic.rows,
-                "approval_rows": found.waiting.rows,
-                "approval_delta_usd": waiting,
-                "changes": [
-                    {
-                        "period": month_name(change.key.period),
-                        "state": change.state.value,
-                        "provider": change.key.provider,
-                        "model_id": change.key.model_id,
-                        "kind": change.key.kind.value,
-                        "rows": change.sums.rows,
-                        "before_usd": format_nano(change.sums.before_nano),
-                        "after_usd": format_nano(change.sums.after_nano),
-                        "delta_usd": format_nano(change.sums.delta_nano),
-                    }
-                    for change in found.changes
-                ],
-            }
-        )
-        return
-    table = Table("month", "books", "model", "kind", box=None)
-    for name in ("rows", "before USD", "after USD", "delta USD"):
-        table.add_column(name, justify="right")
-    for change in found.changes:
-        sums = change.sums
-        amounts = (sums.before_nano, sums.after_nano, sums.delta_nano)
-        table.add_row(
-            month_name(change.key.period),
-            change.state.value,
-            change.key.model_id,
-            change.key.kind.value,
-            str(sums.rows),
-            *map(format_nano, amounts),
-        )
-    Console().print(table)
-    talk.print(
-        f"{found.run.state.value}, preview {found.run.preview}: {found.automatic.rows} rows need "
-        f"no approval, {found.waiting.rows} do ({waiting} USD)"
-    )
-
-
-def _plain_run(one: "Rerating") -> dict[str, Any]:
-    return {
-        "id": str(one.rerating_id),
-        "workflow_id": one.workflow_id,
-        "price_version": one.price_version,
-        "reverts": None if one.reverts is None else str(one.reverts),
-        "state": one.state.value,
-        "requested_by": one.requested_by,
-        "opened_at": one.opened_at.isoformat(),
-        "deadline": None if one.deadline is None else one.deadline.isoformat(),
-        "decided_by": one.decided_by,
-        "reason": one.reason,
-        "preview": one.preview,
-    }

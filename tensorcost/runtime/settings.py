@@ -5,9 +5,11 @@ that every platform uses (DATABASE_URL, TEMPORAL_ADDRESS, REDIS_URL).
 """
 
 import os
+from datetime import timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tensorcost.providers.bedrock.artefacts import PUBLIC_TEMPLATE_URL
@@ -104,7 +106,8 @@ class Settings(BaseSettings):
         env_prefix="TENSORCOST_", env_nested_delimiter="__", frozen=True, extra="ignore"
     )
 
-    home: Path = Field(default_factory=default_home)
+    home: Annotated[Path, AfterValidator(Path.absolute)] = Field(default_factory=default_home)
+    """Absolute, for servers that change their folder."""
     database_url: SecretStr | None = Field(None, validation_alias=_either("DATABASE_URL"))
     platform_database_url: SecretStr | None = None
     owner_database_url: SecretStr | None = None
@@ -121,3 +124,9 @@ class Settings(BaseSettings):
     drain_seconds: float = 30.0
     event_days: int = Field(7, ge=1)
     """Days for which events are kept, and a reader can resume at its cursor."""
+    approval_warning_hours: int = Field(72, ge=0)
+    """Hours before an approval ends at which it is told that nobody has decided; 0 for never."""
+
+    @property
+    def approval_warning(self) -> timedelta:
+        return timedelta(hours=self.approval_warning_hours)

@@ -1,6 +1,7 @@
 """What only the platform role does: list tenants; write new ones, their first user, secrets."""
 
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -14,6 +15,20 @@ async def list_tenants(tx: Tx) -> list[TenantId]:
     """Every tenant, for jobs that go from one to the next."""
     rows = await tx.all("SELECT tenant_id FROM app.tenant ORDER BY tenant_id")
     return [TenantId(row.tenant_id) for row in rows]
+
+
+async def find_tenant_id(tx: Tx, text: str) -> TenantId | None:
+    """The tenant with this id or slug."""
+    try:
+        wanted: UUID | None = UUID(text)
+    except ValueError:
+        wanted = None
+    found = await tx.scalar(
+        "SELECT tenant_id FROM app.tenant WHERE tenant_id = :id OR slug = :slug",
+        id=wanted,
+        slug=text,
+    )
+    return None if found is None else TenantId(found)
 
 
 async def insert_tenant(tx: Tx, tenant_id: TenantId, *, slug: str, name: str, plan: Plan) -> bool:

@@ -17,17 +17,22 @@ from tests.support.tenants import app_database, make_tenant
 FIFTH = date(2026, 10, 5)
 OCTOBER = ("--from", "2026-10-01", "--to", "2026-11-01")
 USD = 1_000_000_000
+LUMEN = "stellar.lumen-large-v1:0"
 
 
 @pytest.fixture(scope="module")
 async def tenant(database: Database) -> TenantId:
-    """Four dollars by list price, billed at three and two that nobody logged, and tax."""
+    """Four dollars by list price, billed at three and two that nobody logged, tax, and a call of
+    a model that nobody prices or bills."""
     made = await make_tenant(database)
     async with app_database(database) as db:
         await add_uses(
             db,
             made,
-            [Use(at(FIFTH), dimension(), 4 * USD, input_tokens=3_000_000, output_tokens=0)],
+            [
+                Use(at(FIFTH), dimension(), 4 * USD, input_tokens=3_000_000, output_tokens=0),
+                Use(at(FIFTH), dimension(model_id=LUMEN, team="labs"), None),
+            ],
         )
         lines = [
             bill_line(FIFTH),
@@ -53,9 +58,33 @@ def test_a_table_tells_the_billed_part_and_what_is_not_in_it(
     rows = [line.split() for line in done.out.splitlines()]
     assert ["care", "3.000000000", "3.000000000", "1", "3000000"] in rows
     assert ["(unattributed)", "2.000000000", "2.000000000", "0", "0"] in rows
-    assert ["in", "all", "5.000000000", "5.000000000", "1", "3000000"] in rows
+    assert ["labs", "unpriced", "0.000000000", "1", "110"] in rows
+    assert ["in", "all", "5.000000000", "5.000000000", "2", "3000110"] in rows
     assert "31 days, the last 2026-10-31, are reconciled" in done.talk
     assert "not in it: 1.000000000 USD tax" in done.talk
+    assert "what has neither price nor bill (requests 1, tokens 110)" in done.talk
+
+
+@pytest.fixture
+async def in_euros(database: Database) -> TenantId:
+    """A month of which the bill is in euros."""
+    made = await make_tenant(database)
+    async with app_database(database) as db:
+        await add_uses(db, made, [Use(at(FIFTH), dimension(), 4 * USD)])
+        await load_bill(db, made, [bill_line(FIFTH, currency="EUR")])
+        await reconcile_month(db, made, date(2026, 11, 1))
+    return made
+
+
+@pytest.mark.parametrize("charges", ["usage", "invoice"])
+def test_a_bill_in_another_currency_is_said_to_be_in_no_total(
+    tensorcost: Command, in_euros: TenantId, charges: str
+) -> None:
+    done = tensorcost("cost", "--tenant", str(in_euros), *OCTOBER, "--charges", charges)
+    assert done.code == 0, done.talk
+    said = " ".join(done.talk.split())
+    assert "5.000000000 EUR, for which days above are billed in EUR" in said
+    assert "none of it is in these USD totals" in said
 
 
 def test_json_is_one_object_and_the_invoice_has_the_charges_in_it(
@@ -76,7 +105,8 @@ def test_json_is_one_object_and_the_invoice_has_the_charges_in_it(
     answer = done.json()
     assert (answer["basis"], answer["charges"], answer["group_by"]) == ("net", "invoice", "model")
     assert answer["totals"]["cost_usd"] == answer["billed_usd"] == "6.000000000"
-    assert {row["key"]: row["cost_usd"] for row in answer["rows"]}["(tax)"] == "1.000000000"
+    costs = {row["key"]: row["cost_usd"] for row in answer["rows"]}
+    assert (costs["(tax)"], costs[LUMEN]) == ("1.000000000", None)
 
 
 def test_as_of_a_day_before_the_load_nothing_was_known(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.providers.bedrock.test_cur import as_csv, row
+from tests.providers.bedrock.cur_files import as_csv, row
 from tests.support.command import Command
 from tests.support.databases import Database
 
@@ -74,14 +74,39 @@ def test_a_month_is_reconciled_as_its_bill_and_its_rows_come_in(
     (late,) = load(tensorcost, calls, *events)
     assert (late["version"], late["attributed"]) == (2, "17.160000000")
     assert late["unattributed"] == {"tax": "1.200000000"}
+    (part,) = late["restated"]
+    assert (part["line_class"], part["billed"], part["attributed"]) == (
+        "usage",
+        "0.000000000",
+        "4.290000000",
+    )
 
     again = tensorcost("reconcile", "--tenant", "acme", "--json").json()
-    assert again == {"schema": "tensorcost.reconcile/1", "reconciliation": {"periods": []}}
+    assert again == {
+        "schema": "tensorcost.reconcile/1",
+        "reconciliation": {"periods": [], "uncounted": []},
+    }
     done = tensorcost("reconcile", "--tenant", "acme", "--period", "2026-10", "--json")
     (asked,) = done.json()["reconciliation"]["periods"]
     assert (asked["version"], asked["changed"]) == (2, False)
     shown = tensorcost("reconcile", "--tenant", "acme", "--period", "2026-10")
     assert ["tax", "1.200000000"] in [line.split() for line in shown.out.splitlines()]
+    assert_its_lines_are_shown(tensorcost)
+
+
+def assert_its_lines_are_shown(tensorcost: Command) -> None:
+    bill = ("bill", "--tenant", "acme", "--period", "2026-10")
+    taxes = tensorcost(*bill, "--class", "tax", "--json").json()
+    assert (taxes["schema"], taxes["has_more"]) == ("tensorcost.bill/1", False)
+    (tax,) = taxes["lines"]
+    assert (tax["line_item_type"], tax["amount"]["unblended"]) == ("Tax", "1.200000000")
+    shown = tensorcost(*bill, "--day", "2026-10-05", "--limit", "1")
+    (row,) = [line.split() for line in shown.out.splitlines() if "2026-10-05" in line]
+    assert row[:3] == ["2026-10-05", "111122223333", MODEL]
+    assert row[-3:] == ["INV-1", "17.160000000", "USD"]
+    unknown = tensorcost("bill", "--tenant", "acme", "--period", "2026-09")
+    assert (unknown.code, unknown.out) == (1, "")
+    assert "2026-09 not found" in unknown.talk
 
 
 def test_the_published_sample_is_reconciled_to_the_last_nano(tensorcost: Command) -> None:

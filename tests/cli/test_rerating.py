@@ -18,7 +18,7 @@ from tensorcost.services.rerating_processes import ReratingProcesses
 from tensorcost.storage.rerating.runs import list_runs
 from tests.support.command import Command, Outcome
 from tests.support.databases import Database
-from tests.support.rerated import AT_2, AT_3, NOVEMBER, OCTOBER, Books
+from tests.support.rerated import AT_2, AT_3, NOVEMBER, OCTOBER, Books, waiting_books
 from tests.support.scripted_connector import ScriptedConnector
 from tests.support.spend import MODEL
 from tests.support.temporal_house import open_house, utc_now
@@ -65,6 +65,24 @@ async def newest(books: Books, state: RerateState) -> str:
             if found and found[0].state is state:
                 return str(found[0].rerating_id)
             await asyncio.sleep(0.1)
+
+
+async def test_ids_and_amounts_are_whole_in_what_is_piped_on(
+    database: Database, tmp_path: Path
+) -> None:
+    command, tenant = Command(database, tmp_path), await make_tenant(database)
+    async with app_database(database) as db:
+        run = str((await waiting_books(db, tenant)).ids[-1])
+    tenant_named = ("--tenant", str(tenant))
+    listed = await asyncio.to_thread(command, "prices", "rerate", "list", *tenant_named)
+    assert run in listed.out.split(), listed.talk
+    shown = await asyncio.to_thread(command, "prices", "rerate", "show", run, *tenant_named)
+    (row,) = (line.split() for line in shown.out.splitlines() if MODEL in line)
+    assert row == [
+        *("2026-10", "closing", MODEL, "changed", "1", "0", "1"),
+        *("0.000220000", "0.000330000", "0.000110000", "0.000000000"),
+    ]
+    assert "1 do (0.000110000 USD)" in shown.talk
 
 
 async def test_an_operator_sees_and_decides_what_another_one_imported(

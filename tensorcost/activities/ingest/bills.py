@@ -1,7 +1,7 @@
 """Loads a whole bill delivery in one transaction and makes it the period's current one."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.bill import BillDelivery, BillLine, ParsedBill
+from tensorcost.domain.spend.bill_columns import BillColumns
 from tensorcost.domain.spend.facts import Dimension, Source
 from tensorcost.domain.spend.labels import labels_of_tags
 from tensorcost.domain.spend.parsed import Reject
@@ -81,10 +82,11 @@ class BillIngest:
                     rejects.extend(part.rejects)
                     if is_incomplete(part.rejects):
                         raise _Torn
-                    lines += len(part.lines)
-                    added |= await self._add(tx, delivery_id, part.lines)
+                    for columns in _columns(part):
+                        lines += len(columns)
+                        await self._add(tx, delivery_id, columns, added)
                     part = await asyncio.to_thread(next, rest, None)
-                if report.rejected > report.rows_read - report.rejected:
+                if is_mostly_bad(report.rejected, report.rows_read):
                     raise _Torn
                 await quarantine(tx, origin, rejects)
                 # Lines out of scope are folded: what counts as accepted is the file's rows.
@@ -106,13 +108,27 @@ class BillIngest:
             await quarantine(tx, origin, rejects)
         report = IngestReport(rows_read=rows_read, refused=True)
         report.reject(rejects)
+        report.withheld = max(0, rows_read - report.rejected)
         return report
 
-    async def _add(self, tx: TenantTx, delivery_id: UUID, lines: Sequence[BillLine]) -> set[Known]:
-        dimensions = [line_dimension(line) for line in lines]
-        added = await self._known.ensure(tx, list(dict.fromkeys(dimensions)), ())
-        await add_lines(tx, delivery_id, lines, [d.stable_id() for d in dimensions])
-        return added
+    async def _add(
+        self, tx: TenantTx, delivery_id: UUID, columns: BillColumns, added: set[Known]
+    ) -> None:
+        """Append lines and the dimensions that they need; ``added`` are those of this load."""
+        dimensions = [line_dimension(line) for line in columns.patterns]
+        new = [one for one in dict.fromkeys(dimensions) if one not in added]
+        added |= await self._known.ensure(tx, new, ())
+        await add_lines(tx, delivery_id, columns, [one.stable_id() for one in dimensions])
+
+
+def is_mostly_bad(rejected: int, rows_read: int) -> bool:
+    """More rows cannot be read than can: what is left is no bill."""
+    return rejected > rows_read - rejected
+
+
+def _columns(part: ParsedBill) -> list[BillColumns]:
+    found = [] if part.columns is None else [part.columns]
+    return [*found, BillColumns.of_lines(part.lines)] if part.lines else found
 
 
 def line_dimension(line: BillLine) -> Dimension:

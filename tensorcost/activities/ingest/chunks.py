@@ -15,7 +15,7 @@ from tensorcost.domain.cost.pricing import price_columns
 from tensorcost.domain.cost.rates import Int64
 from tensorcost.domain.cost.unpriced import UnpricedGroup
 from tensorcost.domain.spend.facts import Actor, Dimension, Grain
-from tensorcost.domain.spend.parsed import ParsedSpend, Reject
+from tensorcost.domain.spend.parsed import ParsedSpend, Reject, line_of
 
 Chunks = Callable[[], Iterable[ParsedSpend]]
 """Called in a thread; yields parsed chunks in bounded memory."""
@@ -40,6 +40,14 @@ class Prepared:
     unpriced: tuple[UnpricedGroup, ...]
     rejects: list[Reject]
     rows_read: int
+    lines: Sequence[tuple[int, int]] = ()
+    """As the parser has them."""
+    order: Int64 | None = None
+    """Of each event its row as parsed, where they were sorted since."""
+
+    def line_of(self, row: int) -> int:
+        """The line of the event at ``row``; 0 where it has none."""
+        return line_of(self.lines, row if self.order is None else int(self.order[row]))
 
 
 def prepare(parsed: ParsedSpend, book: PriceBook) -> Prepared:
@@ -54,6 +62,7 @@ def prepare(parsed: ParsedSpend, book: PriceBook) -> Prepared:
         unpriced=priced.unpriced,
         rejects=parsed.rejects,
         rows_read=parsed.rows_read,
+        lines=parsed.lines,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tensorcost.domain.cost.pricing import PricedColumns
+from tensorcost.domain.cost.rates import Int64
 from tensorcost.domain.spend.facts import Actor, Dimension
 from tensorcost.domain.spend.parsed import ParsedSpend
 from tensorcost.storage.spend.events import EVENT_SCHEMA
@@ -29,14 +30,19 @@ def with_batch_id(events: pa.RecordBatch, batch_id: int) -> pa.RecordBatch:
     return events.set_column(index, EVENT_SCHEMA.field(index), column)
 
 
-def by_time(events: pa.RecordBatch) -> pa.RecordBatch:
-    """The rows sorted by time: neighbours in the primary key are then stored together."""
+def time_order(events: pa.RecordBatch) -> Int64 | None:
+    """The rows' numbers in order of time; None where they are in it."""
     ts_us = events.column("ts").cast(pa.int64()).to_numpy()
     if (ts_us[1:] >= ts_us[:-1]).all():
-        return events
-    order = pa.array(np.argsort(ts_us, kind="stable"))
+        return None
+    return np.argsort(ts_us, kind="stable")
+
+
+def reordered(events: pa.RecordBatch, order: Int64) -> pa.RecordBatch:
+    """The rows in this order: neighbours in the primary key are then stored together."""
+    taken = pa.array(order)
     # Taking from a column of nothing but NULL costs as much as from any other.
-    columns = [c if c.null_count == len(c) else c.take(order) for c in events.columns]
+    columns = [c if c.null_count == len(c) else c.take(taken) for c in events.columns]
     return pa.RecordBatch.from_arrays(columns, schema=EVENT_SCHEMA)
 
 

@@ -6,19 +6,28 @@ The command line calls this module directly (decisions 36): no Temporal, no outs
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
-from tensorcost.activities.ingest.bill_files import BillFormat, BillSource, load_bill_file
+from tensorcost.activities.ingest.bill_files import (
+    BillFormat,
+    BillSource,
+    LoadedBill,
+    distinct_files,
+    load_bill_files,
+)
+from tensorcost.activities.ingest.bill_folders import find_bills
 from tensorcost.activities.ingest.bills import BillIngest
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.formats import FileFormat
-from tensorcost.domain.spend.limits import TimeBounds
-from tensorcost.domain.spend.parsed import ParsedSpend
+from tensorcost.domain.spend.limits import RejectReason, TimeBounds
+from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.providers.bedrock.invocation_log import LogParse, parse_object
 from tensorcost.providers.bedrock.model_family import family_and_tier
 from tensorcost.providers.exports.event_spec import CachedTokens, EventSpec
@@ -27,10 +36,13 @@ from tensorcost.providers.exports.text_lines import content_hash
 from tensorcost.storage.secrets import read_secret
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import ObjectRef, Origin
+from tensorcost.storage.spend.quarantine import kept_rejects
 
 IMPORT_ORIGIN: Final = Origin("import")
 _HASHING_KEY: Final = "content_hash"
 _BLOCK: Final = 1 << 18
+_SPEND: Final = (FileFormat.BEDROCK_LOGS, FileFormat.EVENTS)
+_CURRENCY: Final = "currency"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +54,11 @@ class FileImport:
     mapping: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     cached: CachedTokens = CachedTokens.BESIDE
+    time_format: str = ""
+    """Events: the form of ``timestamp``, where it is none that is read unasked."""
     export_name: str = ""
-    """Bills: a later import under the same name restates the period; default the file's name."""
+    """Bills: a later import under the same name restates the period; default the name of the
+    file, or of the folder that holds the export."""
 
 
 @dataclass(slots=True)
@@ -53,8 +68,11 @@ class FilesReport:
     total: IngestReport = field(default_factory=IngestReport)
     files: int = 0
     objects: list[ObjectRef] = field(default_factory=list)
-    deliveries: list[tuple[str, str]] = field(default_factory=list)
-    """(export name, content hash) of each bill file."""
+    bills: list[LoadedBill] = field(default_factory=list)
+    copies: list[str] = field(default_factory=list)
+    """Files of a bill with the content of another one: read once."""
+    refused: list[str] = field(default_factory=list)
+    """Files, and exports of bills, of which nothing was taken."""
 
 
 OnFile = Callable[[Path, int, int], None]
@@ -75,17 +93,31 @@ class FileImporter:
     ) -> FilesReport:
         """Load every file; a file loaded before counts its rows as duplicates.
 
+        Files of a bill are loaded together where they are its parts, as ``find_bills`` says.
         Raises ValidationFailed for options that do not fit or a path without files.
         """
         now = self._clock()
         report = FilesReport()
+        if not wanted.path.exists():
+            raise ValidationFailed(f"{wanted.path} does not exist", field="path")
+        if wanted.format not in _SPEND:
+            await self._load_bills(tenant_id, wanted, now, report, on_file)
+            return report
+        if wanted.format is FileFormat.BEDROCK_LOGS:
+            _refuse_event_options(wanted, wanted.constants)
         paths = _paths(wanted)
         for number, path in enumerate(paths):
             if on_file is not None:
                 on_file(path, number, len(paths))
             one = await self._load_one(tenant_id, wanted, path, now, report)
+            if one.checkpoint is not None and one.checkpoint.rejected:
+                async with self._db.tenant(tenant_id) as tx:
+                    ref, most = report.objects[-1], one.checkpoint.rejected
+                    one.rejects = await kept_rejects(tx, IMPORT_ORIGIN, ref, path.name, most)
             report.total.merge(one)
             report.files += 1
+            if one.took_nothing:
+                report.refused.append(path.name)
         return report
 
     async def _load_one(
@@ -97,25 +129,56 @@ class FileImporter:
         report: FilesReport,
     ) -> IngestReport:
         file_hash = content_hash(path)
-        if wanted.format in (FileFormat.BEDROCK_LOGS, FileFormat.EVENTS):
-            ref = ObjectRef(f"{wanted.format}:{path.name}", file_hash)
-            report.objects.append(ref)
-            if wanted.format is FileFormat.EVENTS:
-                spec = _event_spec(wanted, now)
-                return await self._spend.load_object(
-                    tenant_id, IMPORT_ORIGIN, ref, lambda: read_events(path, spec), seen=True
-                )
-            parse = await self._log_parse(tenant_id, path, file_hash, now)
+        ref = ObjectRef(f"{wanted.format}:{path.name}", _reading(wanted, file_hash))
+        report.objects.append(ref)
+        if wanted.format is FileFormat.EVENTS:
+            spec = _event_spec(wanted, now)
             return await self._spend.load_object(
-                tenant_id, IMPORT_ORIGIN, ref, lambda: _log_rows(path, parse), overlap=True
+                tenant_id,
+                IMPORT_ORIGIN,
+                ref,
+                lambda: _or_no_rows(path, read_events(path, spec)),
+                seen=True,
+                file=path.name,
             )
-        _refuse_event_options(wanted)
-        name = wanted.export_name or path.name
-        report.deliveries.append((name, file_hash))
-        source = BillSource(
-            path, BillFormat(wanted.format.value), name, file_hash, TimeBounds.at(now)
+        parse = await self._log_parse(tenant_id, path, file_hash, now)
+        return await self._spend.load_object(
+            tenant_id,
+            IMPORT_ORIGIN,
+            ref,
+            lambda: _or_no_rows(path, _log_rows(path, parse)),
+            overlap=True,
+            file=path.name,
         )
-        return await load_bill_file(self._bills, tenant_id, IMPORT_ORIGIN, source)
+
+    async def _load_bills(
+        self,
+        tenant_id: TenantId,
+        wanted: FileImport,
+        now: datetime,
+        report: FilesReport,
+        on_file: OnFile | None,
+    ) -> None:
+        currency = _currency(wanted)
+        kind = BillFormat(wanted.format.value)
+        found = find_bills(wanted.path, wanted.export_name, has_manifests=kind.has_manifests)
+        numbers = {path: n for n, path in enumerate(p for one in found for p in one.paths)}
+        for parts in found:
+            files = distinct_files(parts)
+            report.copies += sorted(set(parts.labels) - set(files.labels))
+            report.files += len(parts.paths)
+            loaded = await load_bill_files(
+                self._bills,
+                tenant_id,
+                IMPORT_ORIGIN,
+                BillSource(parts, files, kind, TimeBounds.at(now), currency),
+                lambda path: on_file(path, numbers[path], len(numbers)) if on_file else None,
+            )
+            report.bills += loaded
+            for one in loaded:
+                report.total.merge(one.report)
+            if any(one.report.refused for one in loaded):
+                report.refused.append(parts.export_name)
 
     async def _log_parse(
         self, tenant_id: TenantId, path: Path, file_hash: str, now: datetime
@@ -132,8 +195,6 @@ class FileImporter:
 def _paths(wanted: FileImport) -> list[Path]:
     if wanted.path.is_file():
         return [wanted.path]
-    if not wanted.path.is_dir():
-        raise ValidationFailed(f"{wanted.path} does not exist", field="path")
     found = sorted(path for path in wanted.path.rglob("*") if _is_data(path, wanted.format))
     if not found:
         raise ValidationFailed(f"{wanted.path} holds no file to import", field="path")
@@ -155,12 +216,43 @@ def _event_spec(wanted: FileImport, now: datetime) -> EventSpec:
         constants=wanted.constants,
         cached=wanted.cached,
         family_of=family_and_tier,
+        time_format=wanted.time_format,
     )
 
 
-def _refuse_event_options(wanted: FileImport) -> None:
-    if wanted.mapping or wanted.constants:
-        raise ValidationFailed("--map and --set belong to --format events", field="map")
+def _reading(wanted: FileImport, file_hash: str) -> str:
+    """The version of a file as read: with other options it is read anew, for what they take."""
+    options = (wanted.mapping, wanted.constants)
+    told = [[f"{k}={v}" for k, v in sorted(one.items())] for one in options]
+    if not any(told) and wanted.cached is CachedTokens.BESIDE and not wanted.time_format:
+        return file_hash
+    digest = blake2b(repr((told, wanted.cached.value, wanted.time_format)).encode(), digest_size=8)
+    return f"{file_hash}:{digest.hexdigest()}"
+
+
+def _currency(wanted: FileImport) -> str | None:
+    """What ``--set currency=`` says, which is for the Azure layouts that state none."""
+    told = dict(wanted.constants)
+    currency = told.pop(_CURRENCY, None) if wanted.format is FileFormat.AZURE_EXPORT else None
+    _refuse_event_options(wanted, told)
+    return currency
+
+
+def _refuse_event_options(wanted: FileImport, constants: Mapping[str, str]) -> None:
+    if wanted.mapping or constants or wanted.time_format:
+        raise ValidationFailed(
+            "--map, --set and --time-format belong to --format events", field="map"
+        )
+
+
+def _or_no_rows(path: Path, batches: Iterator[ParsedSpend]) -> Iterator[ParsedSpend]:
+    """The batches; a file without a single row is told of, for it may have been lost on its way."""
+    batch = None
+    for batch in batches:
+        yield batch
+    if batch is None:
+        empty = Reject(path.name, 0, RejectReason.NO_ROWS)
+        yield ParsedSpend(Grain.REQUEST, rejects=[empty], rows_read=1)
 
 
 def _log_rows(path: Path, parse: LogParse) -> Iterator[ParsedSpend]:

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from tensorcost.activities.ingest.chunks import Chunks, Prepared, prepare
-from tensorcost.activities.ingest.columns import by_time
+from tensorcost.activities.ingest.columns import reordered, time_order
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.activities.ingest.rollup import sum_by_hour
 from tensorcost.domain.cost.price_book import PriceBook
@@ -186,4 +186,8 @@ def _is_straight(part: Part) -> bool:
 
 
 def _by_time(part: Part) -> Part:
-    return Part(part.target, replace(part.chunk, events=by_time(part.chunk.events)))
+    order = time_order(part.chunk.events)
+    if order is None:
+        return part
+    events = reordered(part.chunk.events, order)
+    return Part(part.target, replace(part.chunk, events=events, order=order))

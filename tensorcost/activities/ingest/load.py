@@ -63,8 +63,10 @@ class Load:
             self._rollup.add(portion.sums)
         else:
             await self._add_apart(portion.straight)
+        await self._upsert([part for part in portion.checked if _is_metric(part)])
         for part in portion.checked:
-            await self._add_checked(part)
+            if not _is_metric(part):
+                await self._add_unseen(part)
         # Now rather than at the end: a file of nothing but bad lines may be of any size.
         rejects = [r for target, _ in parts for r in target.take_rejects()]
         await quarantine(self._tx, self._origin, rejects)
@@ -89,6 +91,7 @@ class Load:
             return False
         for target, chunk in parts:
             target.report.accepted += len(chunk.events)
+            target.report.accepted_unpriced += chunk.events.column("cost_nano").null_count
         return True
 
     async def _add_apart(self, parts: Sequence[Part]) -> None:
@@ -99,17 +102,11 @@ class Load:
                 self._rollup.add(sum_by_hour([part.chunk.events]))
             else:
                 part.target.checked = True
-                await self._add_checked(part)
-
-    async def _add_checked(self, part: Part) -> None:
-        if not len(part.chunk.events):
-            return
-        if part.chunk.grain is Grain.METRIC:
-            await self._upsert(part)
-        else:
-            await self._add_unseen(part)
+                await self._add_unseen(part)
 
     async def _add_unseen(self, part: Part) -> None:
+        if not len(part.chunk.events):
+            return
         target, events = part.target, self._events(part)
         unique = deduplicate(events)
         fresh = unique.events
@@ -122,33 +119,57 @@ class Load:
         conflicts |= staged.conflicts
         ids = fresh.column("event_id").to_pylist()
         self._rollup.add(sum_by_hour([fresh], keep=[i in staged.accepted for i in ids]))
-        refused = _conflict_rejects(target.name, [*sorted(conflicts), *unique.conflicts])
+        refused = _conflict_rejects(part, conflicts, unique.conflicts)
         target.refuse(refused)
         target.report.accepted += len(staged.accepted)
+        target.report.accepted_unpriced += len(_unpriced(fresh) & staged.accepted)
         target.report.duplicate += events.num_rows - len(staged.accepted) - len(refused)
 
-    async def _upsert(self, part: Part) -> None:
-        target, events = part.target, self._events(part)
-        unique = deduplicate(events)
+    async def _upsert(self, parts: Sequence[Part]) -> None:
+        """Metric rows of all parts by one statement; each part counts its own."""
+        batches = [self._events(part) for part in parts]
+        if not any(map(len, batches)):
+            return
+        unique = deduplicate(pa.concat_batches(batches))
         upserted = await upsert_metrics(self._tx, unique.events)
         ids = unique.events.column("event_id").to_pylist()
         self._rollup.add(sum_by_hour([upserted.replaced], sign=-1))
         self._rollup.add(sum_by_hour([unique.events], keep=[i in upserted.written for i in ids]))
-        target.report.accepted += len(upserted.written)
-        target.report.duplicate += events.num_rows - len(upserted.written)
+        uncounted, unpriced = set(upserted.written), _unpriced(unique.events)
+        for part, events in zip(parts, batches, strict=True):
+            own = uncounted.intersection(events.column("event_id").to_pylist())
+            uncounted -= own
+            part.target.report.accepted += len(own)
+            part.target.report.accepted_unpriced += len(own & unpriced)
+            part.target.report.duplicate += events.num_rows - len(own)
 
     def _events(self, part: Part) -> pa.RecordBatch:
         return with_batch_id(part.chunk.events, self._batch_id)
 
 
-def _conflict_rejects(file: str, event_ids: list[bytes]) -> list[Reject]:
+def _unpriced(events: pa.RecordBatch) -> set[bytes]:
+    """Ids of the events without a price."""
+    ids = events.column("event_id")
+    return set(ids.filter(events.column("cost_nano").is_null()).to_pylist())
+
+
+def _is_metric(part: Part) -> bool:
+    return part.chunk.grain is Grain.METRIC
+
+
+def _conflict_rejects(part: Part, stored: set[bytes], within: Sequence[int]) -> list[Reject]:
+    """``stored`` are ids that earlier loads accepted: the first row with one is meant."""
+    if not stored and not within:
+        return []
+    ids: list[bytes] = part.chunk.events.column("event_id").to_pylist()
+    first = {event_id: row for row, event_id in reversed(list(enumerate(ids)))}
     return [
         Reject(
-            file=file,
-            position=0,
+            file=part.target.name,
+            position=part.chunk.line_of(row),
             reason=RejectReason.ID_CONFLICT,
-            detail=f"event {event_id.hex()} was accepted before with other content",
-            line_hash=event_id,
+            detail=f"event {ids[row].hex()} was accepted before with other content",
+            line_hash=ids[row],
         )
-        for event_id in event_ids
+        for row in sorted((*(first[event_id] for event_id in stored), *within))
     ]

@@ -11,8 +11,8 @@ from tensorcost.storage.spend.events import CONTENT
 class Deduplicated:
     events: pa.RecordBatch
     """Rows with unique event ids."""
-    conflicts: list[bytes]
-    """Ids of further rows with the same id and other content, one entry a row."""
+    conflicts: list[int]
+    """Further rows with the id of an earlier one and other content."""
 
 
 def deduplicate(events: pa.RecordBatch) -> Deduplicated:
@@ -23,10 +23,10 @@ def deduplicate(events: pa.RecordBatch) -> Deduplicated:
     content = [events.column(name).to_pylist() for name in ("ts", *CONTENT)]
     first: dict[bytes, int] = {}
     keep: list[bool] = []
-    conflicts: list[bytes] = []
+    conflicts: list[int] = []
     for row, event_id in enumerate(ids):
         earlier = first.setdefault(event_id, row)
         keep.append(earlier == row)
         if earlier != row and any(column[row] != column[earlier] for column in content):
-            conflicts.append(event_id)
+            conflicts.append(row)
     return Deduplicated(events.filter(pa.array(keep, pa.bool_())), conflicts)

@@ -35,6 +35,16 @@ class SpendObject:
 
     ref: ObjectRef
     chunks: Chunks
+    file: str = ""
+    """How rejects call it; default its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendWindow:
+    """A polled window, named, and what to call in a thread for its rows."""
+
+    name: str
+    chunks: Chunks
 
 
 class SpendIngest:
@@ -69,7 +79,7 @@ class SpendIngest:
             book = await self._prices.read(tx) if len(loaded) < len(refs) else PriceBook([])
         targets = [
             Target(
-                name=item.ref.key,
+                name=item.file or item.ref.key,
                 chunks=item.chunks,
                 ref=item.ref,
                 checked=overlap or seen,
@@ -90,13 +100,15 @@ class SpendIngest:
         *,
         overlap: bool = False,
         seen: bool = False,
+        file: str = "",
     ) -> IngestReport:
         """Load one version of one object, or report that it was loaded before.
 
-        ``overlap`` starts on the staging road, for sources that repeat rows between objects;
-        ``seen`` also passes ``event_seen``, for rows whose repeated id may carry another time.
+        ``file`` is how rejects call it. ``overlap`` starts on the staging road, for sources that
+        repeat rows between objects; ``seen`` also passes ``event_seen``, for rows whose repeated
+        id may carry another time.
         """
-        objects = [SpendObject(ref, chunks)]
+        objects = [SpendObject(ref, chunks, file)]
         reports = self.load_objects(tenant_id, origin, objects, overlap=overlap, seen=seen)
         [report] = [report async for report in reports]
         return report
@@ -111,13 +123,18 @@ class SpendIngest:
         return report
 
     async def load_metrics(
-        self, tenant_id: TenantId, origin: Origin, name: str, chunks: Chunks
-    ) -> IngestReport:
-        """Upsert metric rows of a re-read window; rollups get the difference (decisions 11).
+        self, tenant_id: TenantId, origin: Origin, windows: Sequence[SpendWindow]
+    ) -> AsyncGenerator[IngestReport, None]:
+        """Upsert metric rows of re-read windows; rollups get the difference (decisions 11).
 
-        Unchanged rows count as duplicates.
+        Unchanged rows count as duplicates. Yields a report for each window, in order, once it is
+        committed; small ones share a transaction. One that cannot be read raises in its turn.
         """
-        return await self.load_window(tenant_id, origin, name, chunks)
+        book = await self._prices.current(tenant_id)
+        targets = [Target(each.name, each.chunks, ref=None, checked=True) for each in windows]
+        async with aclosing(self._load(tenant_id, origin, targets, book, seen=False)) as reports:
+            async for report in reports:
+                yield report
 
     async def _load(
         self,

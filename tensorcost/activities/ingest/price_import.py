@@ -3,10 +3,16 @@
 The same content with the same date is the same version: importing it again changes nothing.
 """
 
-from dataclasses import dataclass, field
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 
+from tensorcost.domain.cost.price import Price
+from tensorcost.domain.cost.price_matches import ModelMatch
+from tensorcost.domain.cost.price_matching import match_prices
+from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.ids import TenantId
@@ -18,6 +24,8 @@ from tensorcost.providers.price_catalogue.litellm import (
     read_price_map,
 )
 from tensorcost.storage.audit import record
+from tensorcost.storage.price_queries import read_model_prices
+from tensorcost.storage.price_use import read_used_models, read_used_places
 from tensorcost.storage.prices import (
     PriceRecord,
     add_list_prices,
@@ -25,7 +33,7 @@ from tensorcost.storage.prices import (
     begin_list_version,
     begin_override_version,
 )
-from tensorcost.storage.session import Database, PlatformDatabase
+from tensorcost.storage.session import Database, PlatformDatabase, TenantTx
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class PriceImportReport:
     unknown: tuple[tuple[str, str], ...] = ()
     """(model, field) of price fields that the table does not know."""
     conflicts: int = 0
+    matches: tuple[ModelMatch, ...] = ()
+    """Of a tenant's own prices: the stored usage that takes its price from them."""
 
 
 async def import_price_list(
@@ -49,17 +59,18 @@ async def import_price_list(
 ) -> PriceImportReport:
     """Import a LiteLLM-shaped map into the global list: an operator's act.
 
-    Raises ValidationFailed when ``raw`` is not such a map.
+    Raises ValidationFailed when ``raw`` is not such a map, or gives no price at all.
     """
-    models = read_price_map(raw)
+    models = await asyncio.to_thread(read_price_map, raw)
     kept = PriceRecord(source, _content_hash(raw), effective_from, actor)
     async with platform.open(reason=f"price list {source}", actor=actor) as tx:
         version, new = await begin_list_version(tx, kept)
         if not new:
             return PriceImportReport(version, False, source, effective_from)
-        parsed = parse_price_map(models, ImportTerms(effective_from, version, source))
-        if parsed.prices:
-            await add_list_prices(tx, parsed.prices)
+        terms = ImportTerms(effective_from, version, source)
+        parsed = await asyncio.to_thread(parse_price_map, models, terms)
+        _refuse_without_price(parsed)
+        await add_list_prices(tx, parsed.prices)
     return _report(version, kept, parsed)
 
 
@@ -92,32 +103,65 @@ async def import_overrides(
     *,
     actor: str,
 ) -> PriceImportReport:
-    """Import a map as the tenant's own negotiated prices; they win from their date on."""
-    models = read_price_map(raw)
+    """Import a map as the tenant's own negotiated prices; they win from their date on.
+
+    Raises ValidationFailed when ``raw`` is not such a map, or gives no price at all.
+    """
+    models = await asyncio.to_thread(read_price_map, raw)
     kept = PriceRecord(source, _content_hash(raw), effective_from, actor)
     async with db.tenant(tenant_id) as tx:
         version, new = await begin_override_version(tx, kept)
-        if not new:
-            return PriceImportReport(version, False, source, effective_from)
-        parsed = parse_price_map(models, ImportTerms(effective_from, version, source))
-        if parsed.prices:
+        terms = ImportTerms(effective_from, version, source)
+        parsed = await asyncio.to_thread(parse_price_map, models, terms)
+        report = PriceImportReport(version, new, source, effective_from)
+        if new:
+            _refuse_without_price(parsed)
             await add_override_prices(tx, parsed.prices)
-        report = _report(version, kept, parsed)
-        data = {"version": version, "source": source, "prices": report.prices}
-        await record(
-            tx,
-            actor=actor,
-            action="price.imported",
-            resource_type="price_version",
-            resource_id=str(version),
-            detail=data,
-        )
-        tx.emit(NewEvent(EventType.COST_PRICES_CHANGED, data))
-    return report
+            report = _report(version, kept, parsed)
+            await _tell(tx, report, actor)
+    async with db.tenant(tenant_id) as tx:
+        return replace(report, matches=await _matches(tx, parsed.prices))
+
+
+async def _tell(tx: TenantTx, report: PriceImportReport, actor: str) -> None:
+    data = {"version": report.version, "source": report.source, "prices": report.prices}
+    await record(
+        tx,
+        actor=actor,
+        action="price.imported",
+        resource_type="price_version",
+        resource_id=str(report.version),
+        detail=data,
+    )
+    tx.emit(NewEvent(EventType.COST_PRICES_CHANGED, data))
+
+
+async def _matches(tx: TenantTx, prices: Sequence[Price]) -> tuple[ModelMatch, ...]:
+    """What stored usage the prices, which are stored, are for."""
+    if not prices:
+        return ()
+    models = {price.key.model_id for price in prices}
+    used = await read_used_places(tx, models, min(price.valid_from for price in prices).date())
+    own = await read_model_prices(tx, {place.where.model_id for place in used})
+    names = await read_used_models(tx)
+    return await asyncio.to_thread(match_prices, prices, own.overrides, used, names)
 
 
 def _content_hash(raw: bytes) -> bytes:
     return blake2b(raw, digest_size=16).digest()
+
+
+def _refuse_without_price(parsed: PriceImport) -> None:
+    """Raised within the transaction that began the version, which is taken back with it."""
+    if not parsed.prices:
+        raise ValidationFailed(f"this map gives no price{_why(parsed)}", field="file")
+
+
+def _why(parsed: PriceImport) -> str:
+    reasons = sorted(parsed.skipped_by_reason().items())
+    told = [f"{count} times {reason}" for reason, count in reasons]
+    told += [f"{entry.model_key}: unknown field {entry.field}" for entry in parsed.unknown[:5]]
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _report(version: int, kept: PriceRecord, parsed: PriceImport) -> PriceImportReport:

@@ -1,10 +1,12 @@
 """The summary of an import (decisions 30): one object, money as decimal strings."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Row
 
+from tensorcost.activities.ingest.bills_told import bills_told
 from tensorcost.activities.ingest.files import IMPORT_ORIGIN, FilesReport
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.money import format_nano
@@ -20,28 +22,38 @@ _TOKENS: Final = (
 )
 
 
-async def import_summary(db: Database, tenant_id: TenantId, report: FilesReport) -> dict[str, Any]:
-    """Rows, rejects, totals of tokens and dollars per model and day, the unpriced part."""
+async def import_summary(
+    db: Database, tenant_id: TenantId, report: FilesReport, now: datetime
+) -> dict[str, Any]:
+    """Rows, rejects, totals of tokens and dollars per model and day, the unpriced part, and what
+    became of each bill. ``ok`` only where everything was taken, now or before."""
     total = report.total
     async with db.tenant(tenant_id) as tx:
-        objects, exports = report.objects, report.deliveries
+        objects = report.objects
+        exports = list(dict.fromkeys((one.export_name, one.etag) for one in report.bills))
         by_model = await spend_of_objects(tx, IMPORT_ORIGIN, objects, by="model")
         by_day = await spend_of_objects(tx, IMPORT_ORIGIN, objects, by="day")
         bill_by_model = await bill_of_deliveries(tx, IMPORT_ORIGIN, exports, by="model")
         bill_by_day = await bill_of_deliveries(tx, IMPORT_ORIGIN, exports, by="day")
+        bills = await bills_told(tx, IMPORT_ORIGIN, report.bills, now)
     return {
         "schema": "tensorcost.import/1",
+        "ok": not report.refused and not total.rejected,
         "files": report.files,
+        "refused": report.refused,
         "rows": {
             "read": total.rows_read,
             "accepted": total.accepted,
             "duplicate": total.duplicate,
             "rejected": total.rejected,
+            "withheld": total.withheld,
         },
         "rejects": [
             {"file": r.file, "line": r.position, "reason": r.reason, "detail": r.detail}
             for r in total.rejects
         ],
+        "bills": bills,
+        "copies": report.copies,
         "by_model": [*_spend(by_model, "model_id"), *_bill(bill_by_model, "model_id")],
         "by_day": [*_spend(by_day, "day"), *_bill(bill_by_day, "day")],
         "totals": _totals(by_model, bill_by_model),

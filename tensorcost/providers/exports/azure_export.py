@@ -16,7 +16,7 @@ from tensorcost.domain.spend.bill import BillLine, ChargeCategory
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.providers.exports.azure_meters import AzureMeter, parse_meter
-from tensorcost.providers.exports.bill_file import BillFile, PeriodLine, bill_file
+from tensorcost.providers.exports.bill_file import BillFile, BillFiles, PeriodLine, bill_file
 from tensorcost.providers.exports.bill_values import (
     is_ai_service,
     moment_of,
@@ -35,6 +35,7 @@ from tensorcost.providers.exports.values import (
     nano_of,
     plain,
     text_of,
+    us_timestamp_us,
 )
 
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
@@ -78,16 +79,14 @@ Get = Callable[[str], object]
 """A value by our name of its column, None where the row has none."""
 
 
-def read_azure_export(
-    path: Path, *, currency: str | None = None, export_name: str = "azure-export"
-) -> BillFile:
-    """The file's billing periods with their lines.
+def read_azure_export(files: BillFiles, *, currency: str | None = None) -> BillFile:
+    """The billing periods of the files with their lines.
 
     ``currency`` is for layouts that state none; amounts are never taken for dollars unasked.
     Raises ValidationFailed for a file of another kind or without any currency.
     """
     code = None if currency is None else _checked_currency(currency)
-    return bill_file(path, export_name, partial(_rows, path, code))
+    return bill_file(files, partial(_rows, currency=code))
 
 
 def _checked_currency(text: str) -> str:
@@ -132,7 +131,7 @@ def _getter(places: Mapping[str, int | None], values: list[str]) -> Get:
 
 
 def _period_line(number: int, get: Get, currency: str | None) -> PeriodLine:
-    start = moment_of(get("date"), "date")
+    start = moment_of(get("date"), "date", us_timestamp_us)
     period = get("period")
     cost = get("cost")
     if cost is None:
@@ -175,7 +174,8 @@ def _period_line(number: int, get: Get, currency: str | None) -> PeriodLine:
         billing_entity=_text(get, "publisher"),
         tags=tags_of(get("tags")),
     )
-    return PeriodLine(month_of(start if period is None else moment_of(period, "period")), line)
+    begun = start if period is None else moment_of(period, "period", us_timestamp_us)
+    return PeriodLine(month_of(begun), line)
 
 
 def _text(get: Get, name: str) -> str:

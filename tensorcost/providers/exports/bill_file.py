@@ -1,8 +1,8 @@
-"""A bill from a file: its lines by billing period, each period one delivery of its own."""
+"""A bill from files: its lines by billing period, each period one delivery of its own."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -21,13 +21,36 @@ class PeriodLine(NamedTuple):
     line: BillLine
 
 
-BillRows = Callable[[], Iterator[PeriodLine | Reject]]
-"""Reads the file once from its start."""
+BillRows = Callable[[Path], Iterator[PeriodLine | Reject]]
+"""Reads one file once from its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class BillFiles:
+    """Files that are one bill together, in the order in which their lines are numbered."""
+
+    export_name: str
+    paths: tuple[Path, ...]
+    labels: tuple[str, ...]
+    """How rejects call each file."""
+    etag: str
+    """Hash of the whole content: the same again is the same delivery."""
+    name: str
+    """What the bill came as."""
+
+    @classmethod
+    def of(cls, path: Path, export_name: str) -> "BillFiles":
+        """One file alone."""
+        return cls(export_name, (path,), (path.name,), content_hash(path), path.name)
+
+    def delivery(self, period: date) -> BillDelivery:
+        """Its month that begins with ``period``; other content under the name restates it."""
+        return BillDelivery(self.export_name, period, self.name, self.etag)
 
 
 @dataclass(frozen=True, slots=True)
 class PeriodBill:
-    """One period of the file: what it is called, and its lines in bounded memory."""
+    """One period of the bill: what it is called, and its lines in bounded memory."""
 
     delivery: BillDelivery
     lines: int
@@ -36,7 +59,7 @@ class PeriodBill:
 
 @dataclass(frozen=True, slots=True)
 class BillFile:
-    """The file's periods in order. Every reject stands in ``rejects``, and in the parts of the
+    """The bill's periods in order. Every reject stands in ``rejects``, and in the parts of the
     first period too, so that loading the periods records each once."""
 
     periods: tuple[PeriodBill, ...]
@@ -44,40 +67,51 @@ class BillFile:
     rows_read: int
 
 
-def bill_file(path: Path, export_name: str, rows: BillRows) -> BillFile:
+def bill_file(files: BillFiles, rows: BillRows) -> BillFile:
     """Read through ``rows`` once to find the periods; their lines are read again when loaded.
 
-    The delivery is known by the file's content: the same file again is the same delivery,
-    and another file restates the period. Raises ValidationFailed for a file without rows.
+    Raises ValidationFailed for files without rows.
     """
     counts: Counter[date] = Counter()
     rejects: list[Reject] = []
-    for row in rows():
+    for row in _all_rows(files, rows):
         if isinstance(row, Reject):
             rejects.append(row)
         else:
             counts[row.period] += 1
     if not counts and not rejects:
-        raise ValidationFailed(f"{path.name} holds no rows", field="path")
-    etag = content_hash(path)
+        raise ValidationFailed(f"{files.name} holds no rows", field="path")
     periods: list[PeriodBill] = []
     for period in sorted(counts):
-        delivery = BillDelivery(export_name, period, manifest_key=path.name, manifest_etag=etag)
         own_rejects = () if periods else tuple(rejects)
-        parts = _Parts(rows, period, own_rejects)
-        periods.append(PeriodBill(delivery, counts[period], parts))
+        parts = _Parts(files, rows, period, own_rejects)
+        periods.append(PeriodBill(files.delivery(period), counts[period], parts))
     return BillFile(tuple(periods), tuple(rejects), counts.total() + len(rejects))
+
+
+def _all_rows(files: BillFiles, rows: BillRows) -> Iterator[PeriodLine | Reject]:
+    """Of every file; lines of later ones are numbered on from those before."""
+    before = last = 0
+    for path, label in zip(files.paths, files.labels, strict=True):
+        for row in rows(path):
+            if isinstance(row, Reject):
+                yield row if row.file == label else replace(row, file=label)
+                continue
+            last = before + row.line.line_no
+            yield row._replace(line=replace(row.line, line_no=last)) if before else row
+        before = last
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
+    files: BillFiles
     rows: BillRows
     period: date
     rejects: tuple[Reject, ...]
 
     def __call__(self) -> Iterator[ParsedBill]:
         part = ParsedBill(rejects=list(self.rejects), rows_read=len(self.rejects))
-        for row in self.rows():
+        for row in _all_rows(self.files, self.rows):
             if isinstance(row, Reject) or row.period != self.period:
                 continue
             part.lines.append(row.line)

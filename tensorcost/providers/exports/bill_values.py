@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -27,11 +28,13 @@ _SELLERS: Final = (
 )
 
 
-def moment_of(value: object, field: str) -> datetime:
-    """An aware UTC time; BadValue where it is missing or none."""
+def moment_of(
+    value: object, field: str, read: Callable[[object, str], int] = timestamp_us
+) -> datetime:
+    """An aware UTC time as ``read`` finds its microseconds; BadValue where there is none."""
     if plain(value) is None:
         raise BadValue(RejectReason.MISSING_FIELD, field)
-    return _EPOCH + timedelta(microseconds=timestamp_us(value, field))
+    return _EPOCH + timedelta(microseconds=read(value, field))
 
 
 def month_of(moment: datetime) -> date:

@@ -14,6 +14,7 @@ from tensorcost.domain.spend.limits import (
 from tensorcost.domain.spend.parsed import ParsedSpend
 from tensorcost.providers.exports.event_names import call_name, tier_of
 from tensorcost.providers.exports.event_spec import TOKEN_FIELDS, CachedTokens, EventSpec
+from tensorcost.providers.exports.time_format import formatted_us
 from tensorcost.providers.exports.values import (
     BadValue,
     currency_of,
@@ -97,7 +98,8 @@ class EventRows:
         value = row.get("timestamp")
         if value is None:
             raise BadValue(RejectReason.MISSING_FIELD, "timestamp")
-        ts_us = timestamp_us(value)
+        form = self._spec.time_format
+        ts_us = formatted_us(value, form) if form else timestamp_us(value)
         if problem := self._spec.bounds.problem(ts_us):
             raise BadValue(problem, "timestamp")
         return ts_us

@@ -8,6 +8,7 @@ from typing import Final
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.facts import UNKNOWN, ModelTier
 from tensorcost.domain.spend.limits import TimeBounds
+from tensorcost.providers.exports.time_format import check_time_format
 
 TOKEN_FIELDS: Final = (
     "input_tokens",
@@ -78,6 +79,8 @@ class EventSpec:
     constants: Mapping[str, str] = field(default_factory=dict)
     cached: CachedTokens = CachedTokens.BESIDE
     family_of: FamilyOf = no_family
+    time_format: str = ""
+    """Of ``timestamp``, as ``strptime`` takes it; without one, ISO and numbers since 1970."""
 
     def __post_init__(self) -> None:
         for name in (*self.mapping, *self.constants):
@@ -87,6 +90,8 @@ class EventSpec:
         for name in self.mapping:
             if name in self.constants:
                 raise ValidationFailed(f"{name} is both mapped and set", field=name)
+        if self.time_format:
+            check_time_format(self.time_format)
 
     def columns(self) -> dict[str, str]:
         """Every field that is read from the file, and its column."""

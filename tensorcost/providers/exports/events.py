@@ -33,10 +33,14 @@ def read_events(
     """Batches of rows in the file's order; rejects say line and reason.
 
     A row without an id gets one from the file's content and its line, so that importing the
-    same file again repeats the ids. Raises ValidationFailed for a file without usable header.
+    same file again repeats the ids. A file without rows gives no batch; raises ValidationFailed
+    for one without a usable header.
     """
     file_hash = cache(lambda: content_hash(path))
-    rows = _json_rows(path, spec) if _is_json(path) else _csv_rows(path, spec)
+    starts = _starts(path)
+    if not starts:
+        return
+    rows = _json_rows(path, spec) if _is_json(path, starts) else _csv_rows(path, spec)
     reader = EventRows(spec)
     parsed = ParsedSpend(Grain.REQUEST)
     for line, values in rows:
@@ -44,6 +48,7 @@ def read_events(
         if isinstance(values, Reject):
             parsed.rejects.append(values)
         else:
+            parsed.mark_line(len(parsed), line.number)
             try:
                 reader.append(parsed, values, _fallback(file_hash, line))
             except BadValue as bad:
@@ -83,12 +88,14 @@ def _no_id() -> str:
     raise BadValue(RejectReason.MISSING_FIELD, "id")
 
 
-def _is_json(path: Path) -> bool:
-    """By name, else by content: a bad first line does not turn JSON lines into CSV."""
+def _starts(path: Path) -> list[bytes]:
+    """First bytes of the first lines that are not blank."""
     written = (line.raw.strip() for line in read_lines(path))
-    starts = list(islice((raw[:1] for raw in written if raw), _SNIFFED_LINES))
-    if not starts:
-        raise ValidationFailed(f"{path.name} holds no rows", field="path")
+    return list(islice((raw[:1] for raw in written if raw), _SNIFFED_LINES))
+
+
+def _is_json(path: Path, starts: list[bytes]) -> bool:
+    """By name, else by content: a bad first line does not turn JSON lines into CSV."""
     if starts[0] == b"[":
         raise ValidationFailed(
             f"{path.name} holds a JSON array; write one object per line", field="path"

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +13,7 @@ from tensorcost.domain.spend.bill import BillLine, ChargeCategory, TokenKind
 from tensorcost.domain.spend.facts import RoutingScope
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
-from tensorcost.providers.exports.bill_file import BillFile, PeriodLine, bill_file
+from tensorcost.providers.exports.bill_file import BillFile, BillFiles, PeriodLine, bill_file
 from tensorcost.providers.exports.bill_values import (
     is_ai_service,
     moment_of,
@@ -43,6 +42,7 @@ REQUIRED: Final = (
     "ChargePeriodStart",
     "ServiceName",
 )
+_AMOUNTS: Final = ("BilledCost", "EffectiveCost")
 _AI_CATEGORY: Final = "AI and Machine Learning"
 _PARQUET: Final = b"PAR1"
 _PARQUET_ROWS: Final = 5_000
@@ -54,13 +54,16 @@ Get = Callable[[str], object]
 """A column's value in one row, None where it has none; column names as FOCUS spells them."""
 
 
-def read_focus(path: Path, *, export_name: str = "focus") -> BillFile:
-    """The file's billing periods with their lines.
+def read_focus(files: BillFiles) -> BillFile:
+    """The billing periods of the files with their lines.
 
-    Raises ValidationFailed where the file misses a column without which it is no FOCUS file.
+    Raises ValidationFailed where one misses a column without which it is no FOCUS file.
     """
-    rows = _parquet_rows if _is_parquet(path) else _csv_rows
-    return bill_file(path, export_name, partial(rows, path))
+    return bill_file(files, _rows)
+
+
+def _rows(path: Path) -> Iterator[PeriodLine | Reject]:
+    return _parquet_rows(path) if _is_parquet(path) else _csv_rows(path)
 
 
 def _csv_rows(path: Path) -> Iterator[PeriodLine | Reject]:
@@ -88,6 +91,9 @@ def _parquet_rows(path: Path) -> Iterator[PeriodLine | Reject]:
         with pq.ParquetFile(path) as file:
             names = {name.lower(): name for name in file.schema_arrow.names}
             _require(path.name, set(names))
+            if wrong := _wrong_types(file.schema_arrow, names):
+                yield Reject(path.name, 0, RejectReason.WRONG_TYPE, wrong)
+                return
             for batch in file.iter_batches(batch_size=_PARQUET_ROWS):
                 for row in batch.to_pylist(maps_as_pydicts="lossy"):
                     number += 1
@@ -95,6 +101,19 @@ def _parquet_rows(path: Path) -> Iterator[PeriodLine | Reject]:
                     yield _take(path.name, line, _parquet_getter(names, row))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError) as error:
         yield Reject(path.name, number and number + 1, RejectReason.NOT_PARQUET, str(error)[:200])
+
+
+def _wrong_types(schema: pa.Schema, names: Mapping[str, str]) -> str:
+    """The amount columns that hold none, and what they hold; or empty."""
+    found = [
+        (ours, schema.field(names[ours.lower()]).type) for ours in _AMOUNTS if ours.lower() in names
+    ]
+    return ", ".join(f"{ours} is {kind}" for ours, kind in found if not _is_amount(kind))
+
+
+def _is_amount(kind: pa.DataType) -> bool:
+    kinds = (pa.types.is_floating, pa.types.is_integer, pa.types.is_decimal, pa.types.is_null)
+    return any(is_kind(kind) for is_kind in kinds)
 
 
 def _parquet_getter(names: Mapping[str, str], row: Mapping[str, object]) -> Get:

@@ -23,7 +23,9 @@ class CsvTable:
     """A CSV file with a header. Iterate once over ``rows``; defects come as ``Reject``.
 
     ``pads_short_rows``: a row that ends before its header does has empty cells at its end
-    (some Azure exports leave them away); else it is a defect.
+    (some Azure exports leave them away); else it is a defect. The file is torn where its last
+    row lacks cells or the end of a quote; of padded rows, where no other one is as short and
+    the line has no end either.
     """
 
     def __init__(self, path: Path, *, pads_short_rows: bool = False) -> None:
@@ -31,6 +33,8 @@ class CsvTable:
         self._pads_short_rows = pads_short_rows
         self._problems: list[Reject] = []
         self._pending: list[bytes] = []
+        self._widths: set[int] = set()
+        self._ends_open = False
         self._lines = read_lines(path)
         first = next(self._lines, None)
         if first is None or first.problem:
@@ -43,6 +47,23 @@ class CsvTable:
 
     def rows(self) -> Iterator[CsvRow | Reject]:
         """Rows of the header's width; blank lines are passed over."""
+        last: CsvRow | None = None
+        for row in self._rows():
+            if last is not None:
+                yield self._taken(last)
+            last = row if isinstance(row, CsvRow) else None
+            if isinstance(row, Reject):
+                yield row
+        if last is None:
+            return
+        if self._is_torn(last):
+            detail = "the file ends within its last row"
+            yield reject_of(self.file, last.line, RejectReason.TRUNCATED_CSV, detail)
+        else:
+            yield self._taken(last)
+
+    def _rows(self) -> Iterator[CsvRow | Reject]:
+        """Rows of any width."""
         number = 1
         while True:
             start, problem, values = number + 1, "", None
@@ -58,17 +79,26 @@ class CsvTable:
             self._pending.clear()
             if values is None:
                 yield reject_of(self.file, line, RejectReason.WRONG_TYPE, problem)
-            elif values and not self._has_width(values):
-                detail = f"{len(values)} columns, the header has {len(self.columns)}"
-                yield reject_of(self.file, line, RejectReason.WRONG_TYPE, detail)
             elif values:
-                padding = [""] * (len(self.columns) - len(values))
-                yield CsvRow(line, values + padding)
+                yield CsvRow(line, values)
 
-    def _has_width(self, values: list[str]) -> bool:
-        if self._pads_short_rows:
-            return len(values) <= len(self.columns)
-        return len(values) == len(self.columns)
+    def _taken(self, row: CsvRow) -> CsvRow | Reject:
+        lacking = len(self.columns) - len(row.values)
+        self._widths.add(len(row.values))
+        if lacking == 0:
+            return row
+        if lacking > 0 and self._pads_short_rows:
+            return CsvRow(row.line, row.values + [""] * lacking)
+        detail = f"{len(row.values)} columns, the header has {len(self.columns)}"
+        return reject_of(self.file, row.line, RejectReason.WRONG_TYPE, detail)
+
+    def _is_torn(self, last: CsvRow) -> bool:
+        if last.line.raw.count(b'"') % 2:
+            return True
+        if len(last.values) >= len(self.columns):
+            return False
+        is_padded = not self._ends_open or len(last.values) in self._widths
+        return not (self._pads_short_rows and is_padded)
 
     def _texts(self) -> Iterator[str]:
         """Decoded lines with their ends. An unusable line stands as a blank one."""
@@ -79,6 +109,7 @@ class CsvTable:
             else:
                 text = self._decode(line)
             self._pending.append(line.raw)
+            self._ends_open = line.is_open
             yield text + "\n"
 
     def _decode(self, line: Line) -> str:

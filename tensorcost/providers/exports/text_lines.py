@@ -1,6 +1,6 @@
 """Lines of a file, gzip or not, in bounded memory; what is broken is located, the rest goes on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple
@@ -25,6 +25,8 @@ class Line(NamedTuple):
     number: int
     raw: bytes
     problem: str = ""
+    is_open: bool = False
+    """The file ends before the line does."""
 
 
 def line_hash(raw: bytes) -> bytes:
@@ -43,6 +45,13 @@ def content_hash(path: Path) -> str:
         for block in _blocks(stream):
             digest.update(b"\0torn" if isinstance(block, str) else block)
     return digest.hexdigest()
+
+
+def combined_hash(hashes: Sequence[str]) -> str:
+    """Hash of the content of several files, by theirs; of one it is its own."""
+    if len(hashes) == 1:
+        return hashes[0]
+    return blake2b("/".join(hashes).encode(), digest_size=16).hexdigest()
 
 
 def read_lines(path: Path) -> Iterator[Line]:
@@ -70,7 +79,7 @@ def read_lines(path: Path) -> Iterator[Line]:
                 carry.clear()
                 skipping = True
         if carry:
-            yield _line(number + 1, bytes(carry))
+            yield _line(number + 1, bytes(carry))._replace(is_open=True)
 
 
 def _line(number: int, raw: bytes) -> Line:

@@ -1,6 +1,7 @@
 """Values of a foreign file to ours. Every function raises BadValue with the reject reason."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -23,6 +24,8 @@ _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 _EPOCH_UNITS: Final = ((10**11, 10**6), (10**14, 10**3), (10**17, 1))
 """Magnitude below which a number counts seconds, milliseconds, microseconds; else nanoseconds."""
 _NULLS: Final = frozenset({"", "NULL", "null"})
+TIME_FORMS: Final = "ISO 8601, as 2026-10-05T14:30:00Z, and numbers since 1970 are read"
+"""What ``timestamp_us`` takes, for whoever gave something else."""
 
 
 class BadValue(Exception):
@@ -43,20 +46,32 @@ def plain(value: object) -> object | None:
 
 
 def timestamp_us(value: object, field: str = "timestamp") -> int:
-    """Microseconds since the epoch of an ISO time, ``M/D/YYYY`` or a number since the epoch.
+    """Microseconds since the epoch of an ISO time or a number since the epoch.
 
-    A time without zone is UTC; digits beyond microseconds are cut off.
+    A time without zone is UTC; digits beyond microseconds are cut off. ``05/10/2026`` is May
+    for some and October for others: it is refused, never guessed.
     """
+    slashed = isinstance(value, str) and _SLASHED.match(value.strip())
+    problem = "may have the day or the month first" if slashed else "is not a time"
+    return _time_us(value, field, _text_us, f"{problem}; {TIME_FORMS}")
+
+
+def us_timestamp_us(value: object, field: str) -> int:
+    """The same, and ``M/D/YYYY``: for files whose format says that the month comes first."""
+    return _time_us(value, field, _us_text_us, f"is not a time; M/D/YYYY, {TIME_FORMS}")
+
+
+def _time_us(value: object, field: str, read: Callable[[str], int], problem: str) -> int:
     if isinstance(value, datetime):
         return to_us(value if value.tzinfo else value.replace(tzinfo=UTC))
     try:
         if isinstance(value, int | Decimal | float) and not isinstance(value, bool):
             return _epoch_us(Decimal(repr(value) if isinstance(value, float) else value))
         if isinstance(value, str):
-            return _text_us(value.strip())
+            return read(value.strip())
     except (ValueError, OverflowError, InvalidOperation):
         pass
-    raise BadValue(RejectReason.BAD_TIMESTAMP, f"{field} is not a time")
+    raise BadValue(RejectReason.BAD_TIMESTAMP, f"{field} {problem}")
 
 
 def whole_number(value: object, field: str) -> int:
@@ -135,6 +150,12 @@ def _text_us(text: str) -> int:
             tzinfo=_zone(zone),
         )  # fmt: skip
         return to_us(moment) + _fraction_us(fraction)
+    if _NUMBER.fullmatch(text):
+        return _epoch_us(Decimal(text))
+    raise ValueError(text)
+
+
+def _us_text_us(text: str) -> int:
     if match := _SLASHED.fullmatch(text):
         month, day, year, hour, minute, second, fraction, half = match.groups()
         moment = datetime(
@@ -142,9 +163,7 @@ def _text_us(text: str) -> int:
             tzinfo=UTC,
         )  # fmt: skip
         return to_us(moment) + _fraction_us(fraction)
-    if _NUMBER.fullmatch(text):
-        return _epoch_us(Decimal(text))
-    raise ValueError(text)
+    return _text_us(text)
 
 
 def _epoch_us(number: Decimal) -> int:

@@ -7,7 +7,13 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 
-from tensorcost.activities.ingest.columns import by_time, event_ids, to_events, with_batch_id
+from tensorcost.activities.ingest.columns import (
+    event_ids,
+    reordered,
+    time_order,
+    to_events,
+    with_batch_id,
+)
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.pricing import price_columns
 from tensorcost.domain.spend.identity import event_key
@@ -99,8 +105,10 @@ def test_sorting_by_time_moves_whole_rows_and_keeps_the_order_of_equals() -> Non
     for number, second in enumerate([3, 1, 3, 2, 1]):
         at = NOON + timedelta(seconds=second)
         add_row(rows, str(number), at=at, input_tokens=number, error_code="x" if number else None)
-    ordered = by_time(events_of(rows))
+    order = time_order(events_of(rows))
+    assert order is not None
+    ordered = reordered(events_of(rows), order)
     assert ordered.column("input_tokens").to_pylist() == [1, 4, 3, 0, 2]
     assert ordered.column("error_code").to_pylist() == ["x", "x", "x", None, "x"]
     assert ordered.column("latency_ms").null_count == 5
-    assert by_time(ordered) is ordered
+    assert time_order(ordered) is None

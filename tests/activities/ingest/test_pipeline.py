@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from tensorcost.activities.ingest.pipeline import SpendIngest
+from tensorcost.activities.ingest.pipeline import SpendIngest, SpendWindow
 from tensorcost.activities.ingest.prices import PriceBooks
+from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
@@ -135,6 +136,19 @@ async def test_the_same_id_with_other_content_is_quarantined(
     assert [(row.reason, row.file) for row in reasons] == [("id_conflict", "p")]
 
 
+async def test_a_conflict_is_placed_at_its_line_though_rows_are_sorted_by_time(
+    tenant: TenantId, ingest: SpendIngest
+) -> None:
+    await ingest.load_object(tenant, IMPORT, ObjectRef("o", "1"), lambda: [parsed_rows("a")])
+    rows = parsed_rows()
+    rows.mark_line(0, 3)
+    add_row(rows, "late", at=NOON + timedelta(hours=1))
+    rows.mark_line(1, 9)
+    add_row(rows, "a", input_tokens=999)
+    report = await ingest.load_object(tenant, IMPORT, ObjectRef("p", "1"), lambda: [rows])
+    assert [(one.file, one.position) for one in report.rejects] == [("p", 9)]
+
+
 async def test_repeats_inside_one_chunk_are_counted_and_conflicts_refused(
     tenant: TenantId, ingest: SpendIngest
 ) -> None:
@@ -224,9 +238,15 @@ async def test_a_metric_window_read_again_is_replaced_and_rollups_get_the_differ
         return parsed
 
     origin = Origin("connection")
-    first = await ingest.load_metrics(tenant, origin, "w", lambda: [window(100)])
+
+    async def load(tokens: int) -> IngestReport:
+        windows = [SpendWindow("w", lambda: [window(tokens)])]
+        [report] = [one async for one in ingest.load_metrics(tenant, origin, windows)]
+        return report
+
+    first = await load(100)
     assert (first.accepted, first.duplicate) == (2, 0)
-    again = await ingest.load_metrics(tenant, origin, "w", lambda: [window(140)])
+    again = await load(140)
     assert (again.accepted, again.duplicate) == (1, 1)
     for table in ("spend_hourly", "spend_daily", "spend_delta"):
         sums = await measures(db, tenant, table)

@@ -12,6 +12,7 @@ from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.providers.exports.azure_export import COLUMNS, read_azure_export
 from tensorcost.providers.exports.azure_meters import AzureMeter, parse_meter
+from tensorcost.providers.exports.bill_file import BillFile, BillFiles
 from tests.providers.exports.files import SAMPLES, names, sample_and_published, text_of, told
 
 FILES = [
@@ -24,8 +25,12 @@ HEADER = "SubscriptionId,Date,CostInBillingCurrency,BillingCurrencyCode,Quantity
 HEADER += "MeterCategory,MeterName,ChargeType,Tags"
 
 
+def bill_of(path: Path, currency: str | None = None) -> BillFile:
+    return read_azure_export(BillFiles.of(path, "azure"), currency=currency)
+
+
 def lines_of(path: Path, currency: str | None = "EUR") -> list[BillLine]:
-    bill = read_azure_export(path, currency=currency)
+    bill = bill_of(path, currency=currency)
     assert bill.rejects == ()
     return [line for period in bill.periods for part in period.parts() for line in part.lines]
 
@@ -73,9 +78,9 @@ def test_canadian_dollars_stay_canadian() -> None:
 
 def test_a_layout_without_currency_asks_for_one() -> None:
     with pytest.raises(ValidationFailed, match="states no currency"):
-        read_azure_export(SAMPLES / "azure_template.csv")
+        bill_of(SAMPLES / "azure_template.csv")
     with pytest.raises(ValidationFailed, match="three-letter"):
-        read_azure_export(SAMPLES / "azure_template.csv", currency="dollars")
+        bill_of(SAMPLES / "azure_template.csv", currency="dollars")
 
 
 def test_tags_without_braces_are_read() -> None:
@@ -164,11 +169,22 @@ def test_a_bad_line_is_quarantined_and_the_others_are_taken(
     tmp_path: Path, row: str, reason: str
 ) -> None:
     good = "s,2026-10-03,1,USD,1,1,Storage,m,Usage,"
-    bill = read_azure_export(written(tmp_path, good, row, good))
+    bill = bill_of(written(tmp_path, good, row, good))
     assert told(bill.rejects) == [(3, reason)]
     assert [(p.delivery.period, p.lines) for p in bill.periods] == [(date(2026, 10, 1), 2)]
 
 
 def test_a_file_of_another_kind_is_refused_with_what_it_misses() -> None:
     with pytest.raises(ValidationFailed, match="it misses subscriptionid, date"):
-        read_azure_export(SAMPLES / "azure_llm_trace.csv", currency="USD")
+        bill_of(SAMPLES / "azure_llm_trace.csv", currency="USD")
+
+
+def test_a_last_row_without_its_end_is_torn_unless_others_are_as_short(tmp_path: Path) -> None:
+    short = "s,2026-10-03,1,USD,1,1,Storage"
+    path = written(tmp_path, "s,2026-10-03,1,USD,1,1,Storage,m,Usage,", short)
+    assert bill_of(path).rejects == (), "cells at the end may be left away"
+    path.write_bytes(path.read_bytes().rstrip())
+    assert told(bill_of(path).rejects) == [(3, RejectReason.TRUNCATED_CSV)]
+    path = written(tmp_path, short, short)
+    path.write_bytes(path.read_bytes().rstrip())
+    assert bill_of(path).rejects == ()

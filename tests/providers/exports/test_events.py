@@ -259,7 +259,7 @@ def test_rows_come_in_batches_of_the_asked_size(tmp_path: Path) -> None:
 def test_semicolons_quotes_and_line_breaks_in_cells_are_read(tmp_path: Path) -> None:
     path = tmp_path / "excel.csv"
     path.write_text('\ufefftimestamp;model_id;input_tokens;team\r\n'
-                    '11/16/2023 6:15 PM;m;3;"care\r\nand; more"\r\n'
+                    '2023-11-16 18:15;m;3;"care\r\nand; more"\r\n'
                     "2023-11-16;m;x;y\r\n", newline="")  # fmt: skip
     parsed = read_all(path, spec())
     assert parsed.ts_us == [to_us(datetime(2023, 11, 16, 18, 15, tzinfo=UTC))]
@@ -303,13 +303,20 @@ def test_a_mapped_column_that_the_file_does_not_have_is_an_error_that_lists_the_
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n\n", b'[{"timestamp": 1}]', b"\xff\xfet\x00i\x00", b"\x89PNG\xff\xff\n"]
+    "content", [b'[{"timestamp": 1}]', b"\xff\xfet\x00i\x00", b"\x89PNG\xff\xff\n"]
 )
 def test_a_file_of_another_kind_is_refused_as_a_whole(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "file"
     path.write_bytes(content)
     with pytest.raises(ValidationFailed):
         list(read_events(path, spec()))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_a_file_without_rows_gives_no_batch(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    assert list(read_events(path, spec())) == []
 
 
 def test_unknown_fields_and_fields_said_twice_are_refused() -> None:

@@ -13,7 +13,7 @@ from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.bill import BillLine, ChargeCategory, TokenKind
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tensorcost.domain.spend.limits import RejectReason
-from tensorcost.providers.exports.bill_file import PART_LINES, BillFile
+from tensorcost.providers.exports.bill_file import PART_LINES, BillFile, BillFiles
 from tensorcost.providers.exports.focus import read_focus
 from tests.providers.exports.files import SAMPLES, names, sample_and_published, text_of, told
 
@@ -37,6 +37,10 @@ def nano(text: str) -> int:
     return int((Decimal(text) * 10**9).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
+def bill_of(path: Path) -> BillFile:
+    return read_focus(BillFiles.of(path, "focus"))
+
+
 def csv_of(folder: Path, *rows: dict[str, Any], name: str = "focus.csv") -> Path:
     path = folder / name
     columns = list(dict.fromkeys(column for row in rows for column in row))
@@ -48,14 +52,14 @@ def csv_of(folder: Path, *rows: dict[str, Any], name: str = "focus.csv") -> Path
 
 
 def one_line(folder: Path, **changes: Any) -> BillLine:
-    [line] = lines_of(read_focus(csv_of(folder, {**MINIMAL, **changes})))
+    [line] = lines_of(bill_of(csv_of(folder, {**MINIMAL, **changes})))
     return line
 
 
 @pytest.mark.parametrize("path", FILES, ids=names(FILES))
 def test_every_row_becomes_a_line_with_its_amount_converted_once(path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(text_of(path))))
-    bill = read_focus(path)
+    bill = bill_of(path)
     lines = lines_of(bill)
     assert bill.rejects == ()
     assert bill.rows_read == len(lines) == len(rows)
@@ -68,7 +72,7 @@ def test_every_row_becomes_a_line_with_its_amount_converted_once(path: Path) -> 
 
 @pytest.mark.parametrize("path", FILES, ids=names(FILES))
 def test_the_literal_null_and_the_defects_of_the_sample_are_survived(path: Path) -> None:
-    lines = lines_of(read_focus(path))
+    lines = lines_of(bill_of(path))
     texts = {
         value
         for line in lines
@@ -172,7 +176,7 @@ def test_a_bad_line_is_quarantined_and_the_others_are_taken(
     tmp_path: Path, change: dict[str, str], reason: str
 ) -> None:
     path = csv_of(tmp_path, MINIMAL, {**MINIMAL, **change}, MINIMAL)
-    bill = read_focus(path)
+    bill = bill_of(path)
     assert told(bill.rejects) == [(3, reason)]
     assert [line.line_no for line in lines_of(bill)] == [2, 4]
     assert bill.rows_read == 3
@@ -182,7 +186,7 @@ def test_each_billing_period_is_a_delivery_of_its_own_and_rejects_are_told_once(
     tmp_path: Path,
 ) -> None:
     later = {**MINIMAL, "BillingPeriodStart": "2026-11-01T00:00:00Z"}
-    bill = read_focus(csv_of(tmp_path, later, MINIMAL, {**MINIMAL, "BilledCost": "?"}, later))
+    bill = bill_of(csv_of(tmp_path, later, MINIMAL, {**MINIMAL, "BilledCost": "?"}, later))
     assert [(p.delivery.period, p.lines) for p in bill.periods] == [
         (date(2026, 10, 1), 1),
         (date(2026, 11, 1), 2),
@@ -195,16 +199,16 @@ def test_each_billing_period_is_a_delivery_of_its_own_and_rejects_are_told_once(
 
 
 def test_a_large_period_comes_in_parts_and_can_be_read_twice(tmp_path: Path) -> None:
-    bill = read_focus(csv_of(tmp_path, *[MINIMAL] * (PART_LINES + 3)))
+    bill = bill_of(csv_of(tmp_path, *[MINIMAL] * (PART_LINES + 3)))
     [period] = bill.periods
     for _ in range(2):
         assert [len(part.lines) for part in period.parts()] == [PART_LINES, 3]
 
 
 def test_another_content_is_another_delivery_of_the_period(tmp_path: Path) -> None:
-    first = read_focus(csv_of(tmp_path, MINIMAL, name="a.csv")).periods[0].delivery
-    same = read_focus(csv_of(tmp_path, MINIMAL, name="b.csv")).periods[0].delivery
-    other = read_focus(csv_of(tmp_path, MINIMAL, MINIMAL, name="c.csv")).periods[0].delivery
+    first = bill_of(csv_of(tmp_path, MINIMAL, name="a.csv")).periods[0].delivery
+    same = bill_of(csv_of(tmp_path, MINIMAL, name="b.csv")).periods[0].delivery
+    other = bill_of(csv_of(tmp_path, MINIMAL, MINIMAL, name="c.csv")).periods[0].delivery
     assert first.manifest_etag == same.manifest_etag != other.manifest_etag
 
 
@@ -224,7 +228,7 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     )
     path = tmp_path / "focus.snappy.parquet"
     pq.write_table(table, path)
-    bill = read_focus(path)
+    bill = bill_of(path)
     first, second = lines_of(bill)
     assert bill.rejects == ()
     assert (first.unblended_nano, first.amortized_nano) == (1_500_000_000, 1_500_000_000)
@@ -233,15 +237,59 @@ def test_parquet_says_the_same_as_csv(tmp_path: Path) -> None:
     assert second.charge_category is ChargeCategory.TAX
 
 
+@pytest.mark.parametrize("cut", [1, 30])
+def test_a_file_that_ends_within_its_last_row_is_torn(tmp_path: Path, cut: int) -> None:
+    path = csv_of(tmp_path, MINIMAL, {**MINIMAL, "Tags": '{"team": "care"}'})
+    path.write_bytes(path.read_bytes().rstrip(b"\r\n")[:-cut])
+    bill = bill_of(path)
+    assert told(bill.rejects) == [(3, RejectReason.TRUNCATED_CSV)]
+
+
+def test_a_short_row_in_the_middle_is_a_bad_row(tmp_path: Path) -> None:
+    path = csv_of(tmp_path, MINIMAL, MINIMAL)
+    header, first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([header, first, b"1.5,USD\n", second]))
+    assert told(bill_of(path).rejects) == [(3, RejectReason.WRONG_TYPE)]
+
+
+@pytest.mark.parametrize("values", [["1.5"], [True], [datetime(2026, 10, 3, tzinfo=UTC)]])
+def test_a_parquet_cost_column_of_another_type_is_refused_as_a_file(
+    tmp_path: Path, values: list[Any]
+) -> None:
+    path = tmp_path / "focus.parquet"
+    pq.write_table(
+        pa.table({name: [text] for name, text in MINIMAL.items()} | {"BilledCost": values}), path
+    )
+    (reject,) = bill_of(path).rejects
+    assert (reject.position, reject.reason) == (0, RejectReason.WRONG_TYPE)
+    assert reject.detail.startswith("BilledCost is ")
+
+
 @pytest.mark.parametrize("content", [b"PAR1 half of a file", b"", b"not one"])
 def test_a_half_written_parquet_is_quarantined_as_a_file(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "half.parquet"
     path.write_bytes(content)
-    bill = read_focus(path)
+    bill = bill_of(path)
     assert told(bill.rejects) == [(0, RejectReason.NOT_PARQUET)]
     assert (bill.periods, bill.rows_read) == ((), 1)
 
 
 def test_a_file_that_is_no_focus_file_is_refused_with_what_it_misses() -> None:
     with pytest.raises(ValidationFailed, match="it misses BilledCost, BillingCurrency"):
-        read_focus(SAMPLES / "azure_llm_trace.csv")
+        bill_of(SAMPLES / "azure_llm_trace.csv")
+
+
+def test_the_lines_of_several_files_are_numbered_on_and_rejects_name_their_file(
+    tmp_path: Path,
+) -> None:
+    bad = {**MINIMAL, "BilledCost": "?"}
+    paths = (
+        csv_of(tmp_path, MINIMAL, MINIMAL, name="1.csv"),
+        csv_of(tmp_path, bad, MINIMAL, name="2.csv"),
+    )
+    files = BillFiles("focus", paths, ("a/1.csv", "a/2.csv"), "etag", "a")
+    bill = read_focus(files)
+    assert [line.line_no for line in lines_of(bill)] == [2, 3, 6]
+    assert [(reject.file, reject.position) for reject in bill.rejects] == [("a/2.csv", 2)]
+    [period] = bill.periods
+    assert (period.delivery.manifest_etag, bill.rows_read) == ("etag", 4)

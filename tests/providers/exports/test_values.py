@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.limits import RejectReason, to_us
 from tensorcost.providers.exports.bill_values import scaled_unit, tags_of
+from tensorcost.providers.exports.time_format import check_time_format, formatted_us
 from tensorcost.providers.exports.values import (
     BadValue,
     currency_of,
@@ -15,6 +17,7 @@ from tensorcost.providers.exports.values import (
     plain,
     text_of,
     timestamp_us,
+    us_timestamp_us,
     whole_number,
 )
 
@@ -31,9 +34,6 @@ NOON = to_us(datetime(2023, 11, 16, 12, tzinfo=UTC))
         ("2023-11-16T14:30:00+02:30", 0),
         ("2023-11-16T07:00:00-0500", 0),
         ("2023-11-16T12:00:00 UTC", 0),
-        ("11/16/2023 12:00", 0),
-        ("11/16/2023 12:00:01 PM", 1_000_000),
-        ("11/16/2023 12:00:00 AM", -12 * 3600 * 10**6),
         ("1700136000", 0),
         ("1700136000.25", 250_000),
         ("1700136000123", 123_000),
@@ -50,14 +50,64 @@ def test_a_number_of_seconds_is_a_time_in_every_numeric_type(value: object) -> N
     assert timestamp_us(value) == NOON
 
 
+@pytest.mark.parametrize(
+    ("text", "offset_us"),
+    [
+        ("11/16/2023 12:00", 0),
+        ("11/16/2023 12:00:01 PM", 1_000_000),
+        ("11/16/2023 12:00:00 AM", -12 * 3600 * 10**6),
+        ("2023-11-16T12:00:00Z", 0),
+    ],
+)
+def test_month_first_is_read_where_the_format_says_so(text: str, offset_us: int) -> None:
+    assert us_timestamp_us(text, "date") == NOON + offset_us
+
+
 def test_a_date_is_its_midnight_in_both_spellings() -> None:
-    assert timestamp_us("9/2/2023") == timestamp_us("2023-09-02")
+    assert us_timestamp_us("9/2/2023", "date") == timestamp_us("2023-09-02")
+
+
+@pytest.mark.parametrize("text", ["05/10/2026", "13/10/2026", "5/10/2026 6:15 PM"])
+def test_which_of_day_and_month_comes_first_is_never_guessed(text: str) -> None:
+    with pytest.raises(BadValue, match="day or the month first; ISO 8601, as 2026") as caught:
+        timestamp_us(text)
+    assert caught.value.reason == RejectReason.BAD_TIMESTAMP
+    assert text not in caught.value.detail, "a defect names a place, never the content"
+
+
+@pytest.mark.parametrize(
+    ("form", "text", "iso"),
+    [
+        ("%d/%m/%Y", "05/10/2026", "2026-10-05"),
+        ("%d/%m/%Y", "5/10/2026", "2026-10-05"),
+        ("%m/%d/%Y %I:%M %p", "05/10/2026 06:15 PM", "2026-05-10T18:15"),
+        ("%d.%m.%y %H:%M:%S %z", "05.10.26 02:00:00 +0200", "2026-10-05"),
+    ],
+)
+def test_a_named_form_says_it(form: str, text: str, iso: str) -> None:
+    check_time_format(form)
+    assert formatted_us(text, form) == timestamp_us(iso)
+
+
+@pytest.mark.parametrize("value", ["13/13/2026", "2026-10-05", "", 1_700_136_000, None])
+def test_a_named_form_is_the_only_one(value: object) -> None:
+    with pytest.raises(BadValue, match=r"not a time of the form %d/%m/%Y"):
+        formatted_us(value, "%d/%m/%Y")
+
+
+@pytest.mark.parametrize(
+    "form",
+    ["", "DD/MM/YYYY", "%d/%m", "%H:%M", "%d/%m/%Y %I:%M", "%d/%m/%Y %Z", "%", "%d/%m/%Y %Q"],
+)
+def test_a_form_that_would_lose_part_of_the_time_is_refused(form: str) -> None:
+    with pytest.raises(ValidationFailed, match="--time-format names year, month and day"):
+        check_time_format(form)
 
 
 @pytest.mark.parametrize(
     "value",
-    ["yesterday", "2023-13-01", "16/11/2023", "2023-11-16T25:00:00Z", "", True, None, [], "1e40",
-     "2023-11-16T12:00:61Z", "11/16/2023 13:00 PM"],
+    ["yesterday", "2023-13-01", "16/11/2023", "11/16/2023", "2023-11-16T25:00:00Z", "",
+     True, None, [], "1e40", "2023-11-16T12:00:61Z"],
 )  # fmt: skip
 def test_what_is_no_time_is_refused_as_such(value: object) -> None:
     with pytest.raises(BadValue) as caught:
