@@ -17,7 +17,8 @@ from tensorcost.storage.session import Database, TenantTx, Tx
 _RECORD = """
     INSERT INTO app.audit_entry
         (tenant_id, actor, action, resource_type, resource_id, detail, trace_id)
-    VALUES (:tenant, :actor, :action, :type, :id, CAST(:detail AS jsonb), :trace)
+    SELECT :tenant, :actor, :action, :type, :id, d.detail::jsonb, :trace
+    FROM unnest(CAST(:details AS text[])) WITH ORDINALITY AS d (detail, n) ORDER BY d.n
 """
 _ENTRY = """
     e.entry_id, e.at, e.actor, e.action, e.resource_type, e.resource_id, e.detail, e.trace_id
@@ -50,6 +51,20 @@ async def record(
     )
 
 
+async def was_recorded(tx: TenantTx, action: str, resource_id: str, since: datetime) -> bool:
+    """Whether an entry of this action and resource was appended at ``since`` or later."""
+    return bool(
+        await tx.scalar(
+            "SELECT EXISTS (SELECT FROM app.audit_entry WHERE tenant_id = :tenant "
+            "AND at >= :since AND action = :action AND resource_id = :id)",
+            tenant=tx.tenant_id,
+            since=since,
+            action=action,
+            id=resource_id,
+        )
+    )
+
+
 async def record_for(
     tx: Tx,
     tenant_id: TenantId,
@@ -68,7 +83,29 @@ async def record_for(
         action=action,
         type=resource_type,
         id=resource_id,
-        detail=orjson.dumps(dict(detail or {}), default=str).decode(),
+        details=[_json(detail or {})],
+        trace=trace_id_now(),
+    )
+
+
+async def record_each(
+    tx: TenantTx,
+    *,
+    actor: str,
+    action: str,
+    resource_type: str,
+    resource_id: str,
+    details: Sequence[Mapping[str, Any]],
+) -> None:
+    """``record`` for several entries that differ in their details alone, in their order."""
+    await tx.run(
+        _RECORD,
+        tenant=tx.tenant_id,
+        actor=actor,
+        action=action,
+        type=resource_type,
+        id=resource_id,
+        details=[_json(detail) for detail in details],
         trace=trace_id_now(),
     )
 
@@ -206,6 +243,10 @@ async def count_unsealed_before(tx: TenantTx, moment: datetime) -> int:
         moment=moment,
     )
     return int(found)
+
+
+def _json(detail: Mapping[str, Any]) -> str:
+    return orjson.dumps(dict(detail), default=str).decode()
 
 
 def _entry(tenant_id: TenantId, row: Any) -> Entry:

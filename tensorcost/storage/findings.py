@@ -72,18 +72,23 @@ async def record_findings(
     judged: Sequence[str],
     now: datetime,
     spared: Collection[str] = (),
+    ending: str = "",
 ) -> None:
     """Open or refresh ``findings``; resolve open ones whose code was judged and not found, and
     those whose cause another one names.
 
-    Of ``spared`` subjects, and of all that is about spared accounts, nothing was judged.
+    Of ``spared`` subjects, and of all that is about spared accounts, nothing was judged; nor of
+    subjects that do not end in ``ending``.
     """
     rows = await tx.all(_STANDING, tenant=tx.tenant_id, connection=connection_id)
     before = [(row.code, row.subject) for row in rows]
     unjudged = {
         (code, subject)
         for code, subject in before
-        if code not in judged or subject in spared or subject.partition("/")[0] in spared
+        if code not in judged
+        or subject in spared
+        or subject.partition("/")[0] in spared
+        or not subject.endswith(ending)
     }
     told = without_duplicates(findings, unjudged)
     standing = unjudged | {(finding.code, finding.subject) for finding in told}
@@ -103,30 +108,34 @@ async def record_findings(
             evidence=orjson.dumps(finding.evidence).decode(),
             now=now,
         )
-    await tx.run(
-        _RESOLVE,
-        tenant=tx.tenant_id,
-        connection=connection_id,
-        codes=[code for code, _ in gone],
-        subjects=[subject for _, subject in gone],
-        now=now,
-    )
+    await resolve_findings(tx, connection_id, gone, now)
 
 
 async def resolve_findings(
-    tx: TenantTx, connection_id: UUID, codes: Sequence[str], subject: str, now: datetime
+    tx: TenantTx, connection_id: UUID, named: Sequence[tuple[str, str]], now: datetime
 ) -> int:
-    """Resolve what is open of ``codes`` about one subject; how many that were."""
+    """Resolve what is open of these (code, subject); how many that were."""
     return await tx.run(
-        "UPDATE app.finding SET state = 'resolved', last_seen_at = :now "
-        "WHERE tenant_id = :tenant AND connection_id = :connection AND state = 'open' "
-        "AND code = ANY(:codes) AND subject = :subject",
+        _RESOLVE,
         tenant=tx.tenant_id,
         connection=connection_id,
-        codes=list(codes),
-        subject=subject,
+        codes=[code for code, _ in named],
+        subjects=[subject for _, subject in named],
         now=now,
     )
+
+
+async def connections_with(tx: TenantTx, codes: Sequence[str], ending: str) -> set[UUID]:
+    """Connections with an open finding of ``codes`` about a subject that ends in ``ending``."""
+    rows = await tx.all(
+        "SELECT DISTINCT connection_id FROM app.finding WHERE tenant_id = :tenant "
+        "AND state = 'open' AND code = ANY(:codes) AND right(subject, :length) = :ending",
+        tenant=tx.tenant_id,
+        codes=list(codes),
+        length=len(ending),
+        ending=ending,
+    )
+    return {row.connection_id for row in rows}
 
 
 async def list_findings(

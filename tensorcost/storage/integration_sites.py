@@ -1,6 +1,6 @@
 """Where a connection is read: its sites, their watermarks, and what Bedrock resolved for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -8,24 +8,26 @@ from uuid import UUID
 import orjson
 from sqlalchemy import Row
 
-from tensorcost.domain.integration.plan import Site
+from tensorcost.domain.integration.plan import RETENTION, Site
 from tensorcost.domain.integration.progress_records import StoredProfile
 from tensorcost.domain.integration.states import SourceKind
 from tensorcost.storage.session import TenantTx
 
 SITE_COLUMNS: Final = "source, account_id, region, params::text AS params"
 
-# What is read from another place than before has a past of its own.
-_SAVE_SITE = """
+# What is read from another place than before has a past of its own; how long the place keeps
+# its past does not make it another one.
+_SAME = f"s.params - '{RETENTION}' = excluded.params - '{RETENTION}'"
+_SAVE_SITE = f"""
     INSERT INTO app.connection_site AS s (tenant_id, connection_id, site_key, source, account_id,
         region, params, active, seen_at)
     VALUES (:tenant, :connection, :key, :source, :account, :region, CAST(:params AS jsonb),
         true, :at)
     ON CONFLICT (tenant_id, connection_id, site_key) DO UPDATE SET
         params = excluded.params, active = true, seen_at = excluded.seen_at,
-        backfill_run = CASE WHEN s.params = excluded.params THEN s.backfill_run END,
-        backfilled_at = CASE WHEN s.params = excluded.params THEN s.backfilled_at END,
-        backfill_tries = CASE WHEN s.params = excluded.params THEN s.backfill_tries ELSE 0 END
+        backfill_run = CASE WHEN {_SAME} THEN s.backfill_run END,
+        backfilled_at = CASE WHEN {_SAME} THEN s.backfilled_at END,
+        backfill_tries = CASE WHEN {_SAME} THEN s.backfill_tries ELSE 0 END
 """
 _RETIRE = """
     UPDATE app.connection_site SET active = false
@@ -34,7 +36,9 @@ _RETIRE = """
 """
 _WATERMARK = """
     INSERT INTO app.source_cursor AS c (tenant_id, connection_id, cursor_key, position, updated_at)
-    VALUES (:tenant, :connection, :key, :position, :now)
+    SELECT :tenant, :connection, key, position, :now
+    FROM unnest(CAST(:keys AS text[]), CAST(:positions AS text[])) AS w (key, position)
+    ORDER BY key
     ON CONFLICT (tenant_id, connection_id, cursor_key) DO UPDATE SET
         position = GREATEST(c.position, excluded.position), updated_at = excluded.updated_at
 """
@@ -84,16 +88,18 @@ async def active_sites(tx: TenantTx, connection_id: UUID) -> list[Site]:
     return [site_of(row) for row in rows]
 
 
-async def advance_watermark(
-    tx: TenantTx, connection_id: UUID, site_key: str, to: datetime, now: datetime
+async def advance_watermarks(
+    tx: TenantTx, connection_id: UUID, reached: Mapping[str, datetime], now: datetime
 ) -> None:
-    """Everything before ``to`` is committed. A watermark never moves backwards."""
+    """Everything of each site before its moment is committed. A watermark never moves
+    backwards."""
+    moments = [to.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ") for to in reached.values()]
     await tx.run(
         _WATERMARK,
         tenant=tx.tenant_id,
         connection=connection_id,
-        key=site_key,
-        position=to.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        keys=list(reached),
+        positions=moments,
         now=now,
     )
 
@@ -134,18 +140,18 @@ async def save_profiles(
 
 
 async def list_profiles(
-    tx: TenantTx, connection_id: UUID, account_id: str = ""
+    tx: TenantTx, connection_id: UUID, accounts: Sequence[str] | None = None
 ) -> list[StoredProfile]:
     """Inference profiles and provisioned throughput that the connection resolved: all of them, or
-    those of one account."""
+    those of some accounts."""
     rows = await tx.all(
         "SELECT arn, account_id, region, name, model_id, routing_scope, service_tier, "
         "tags::text AS tags FROM app.inference_profile "
         "WHERE tenant_id = :tenant AND connection_id = :connection "
-        "AND (:account = '' OR account_id = :account) ORDER BY arn",
+        "AND (CAST(:accounts AS text[]) IS NULL OR account_id = ANY(:accounts)) ORDER BY arn",
         tenant=tx.tenant_id,
         connection=connection_id,
-        account=account_id,
+        accounts=None if accounts is None else list(accounts),
     )
     return [_profile(row) for row in rows]
 

@@ -18,6 +18,15 @@ from tensorcost.storage.spend.batches import Counts
 from tensorcost.storage.sync_history import STEP_COLUMNS, tally_of
 
 MAX_DETAIL: Final = 1_000
+_COUNTERS: Final = (
+    "objects",
+    "rows_read",
+    "accepted",
+    "duplicate",
+    "rejected",
+    "unpriced",
+    "bytes_read",
+)
 
 _PLAN = """
     INSERT INTO app.sync_step (tenant_id, run_id, step_key, position, account_id, region, source,
@@ -30,36 +39,66 @@ _PLAN = """
     JOIN unnest($11::text[], $12::text[]) WITH ORDINALITY AS p (params, site_key, n) USING (n)
     ON CONFLICT (tenant_id, run_id, step_key) DO NOTHING
 """
-_SAVE_STEP = """
-    UPDATE app.sync_step SET state = :state, objects = :objects, rows_read = :rows_read,
-        rows_accepted = :accepted, rows_duplicate = :duplicate, rows_rejected = :rejected,
-        rows_unpriced = :unpriced, bytes_read = :bytes_read, detail = :detail, cursor = :cursor,
-        finished_at = :finished,
-        error_code = CASE WHEN :ended THEN :error_code ELSE error_code END,
-        error = CASE WHEN :ended THEN :error ELSE error END
-    WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key
+_GIVEN_STEPS = """
+    SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+        $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
+        $16::bigint[]) AS g (step_key, state, detail, cursor, error_code, error, objects,
+        rows_read, accepted, duplicate, rejected, unpriced, bytes_read)
 """
-_BEGIN_STEP = """
+_SAVE_STEPS = f"""
+    WITH given AS ({_GIVEN_STEPS}), saved AS (
+        UPDATE app.sync_step s SET state = g.state, objects = g.objects, rows_read = g.rows_read,
+            rows_accepted = g.accepted, rows_duplicate = g.duplicate, rows_rejected = g.rejected,
+            rows_unpriced = g.unpriced, bytes_read = g.bytes_read, detail = g.detail,
+            cursor = g.cursor,
+            finished_at = CASE WHEN g.state = ANY($17) THEN NULL ELSE $3::timestamptz END,
+            error_code = CASE WHEN g.state = ANY($17) THEN s.error_code ELSE g.error_code END,
+            error = CASE WHEN g.state = ANY($17) THEN s.error ELSE g.error END
+        FROM given g
+        WHERE s.tenant_id = $1 AND s.run_id = $2 AND s.step_key = g.step_key
+            AND s.state = ANY($17)
+        RETURNING s.step_key, g.state, new.objects - old.objects AS objects,
+            new.rows_read - old.rows_read AS rows_read,
+            new.rows_accepted - old.rows_accepted AS accepted,
+            new.rows_duplicate - old.rows_duplicate AS duplicate,
+            new.rows_rejected - old.rows_rejected AS rejected,
+            new.rows_unpriced - old.rows_unpriced AS unpriced,
+            new.bytes_read - old.bytes_read AS bytes_read
+    ), added AS (
+        UPDATE app.sync_run r SET steps_done = r.steps_done + a.done,
+            steps_failed = r.steps_failed + a.failed, objects = r.objects + a.objects,
+            rows_read = r.rows_read + a.rows_read, rows_accepted = r.rows_accepted + a.accepted,
+            rows_duplicate = r.rows_duplicate + a.duplicate,
+            rows_rejected = r.rows_rejected + a.rejected,
+            rows_unpriced = r.rows_unpriced + a.unpriced, bytes_read = r.bytes_read + a.bytes_read
+        FROM (
+            SELECT count(*) FILTER (WHERE state <> ALL($17)) AS done,
+                count(*) FILTER (WHERE state = 'failed') AS failed, sum(objects) AS objects,
+                sum(rows_read) AS rows_read, sum(accepted) AS accepted,
+                sum(duplicate) AS duplicate, sum(rejected) AS rejected,
+                sum(unpriced) AS unpriced, sum(bytes_read) AS bytes_read
+            FROM saved HAVING count(*) > 0
+        ) a
+        WHERE r.tenant_id = $1 AND r.run_id = $2
+    )
+    SELECT step_key FROM saved
+"""
+_LOST_WHEN = "state = 'running' AND :attempt > attempt AND attempt > 0"
+_BEGIN_STEPS = f"""
     UPDATE app.sync_step SET state = 'running', attempt = :attempt,
         started_at = CASE WHEN state = 'pending' THEN :now ELSE started_at END,
-        error_code = CASE WHEN :lost THEN :code ELSE error_code END,
-        error = CASE WHEN :lost THEN :error ELSE error END
-    WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key
+        error_code = CASE WHEN {_LOST_WHEN} THEN 'WorkerLost' ELSE error_code END,
+        error = CASE WHEN {_LOST_WHEN} THEN 'attempt ' || attempt || ' ended without a word: its '
+            'worker or the database was lost, or it took too long' ELSE error END
+    WHERE tenant_id = :tenant AND run_id = :run AND step_key = ANY(:keys) AND state = ANY(:open)
+    RETURNING {STEP_COLUMNS}, cursor, params::text AS params, old.state <> 'pending' AS begun
 """
 _RETRY_STEP = """
     UPDATE app.sync_step SET state = 'retrying', attempt = :attempt, error_code = :code,
         error = :error
     WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key AND state = ANY(:open)
 """
-_ADD_TO_RUN = """
-    UPDATE app.sync_run SET steps_done = steps_done + :done, steps_failed = steps_failed + :failed,
-        objects = objects + :objects, rows_read = rows_read + :rows_read,
-        rows_accepted = rows_accepted + :accepted, rows_duplicate = rows_duplicate + :duplicate,
-        rows_rejected = rows_rejected + :rejected, rows_unpriced = rows_unpriced + :unpriced,
-        bytes_read = bytes_read + :bytes_read
-    WHERE tenant_id = :tenant AND run_id = :run
-"""
-_LOST = "WorkerLost"
+_OPEN: Final = [state.value for state in OPEN_STEPS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +111,8 @@ class Step:
     detail: str
     cursor: str
     """Position of the last chunk that ``tally`` counts."""
+    begun: bool = False
+    """Whether it had been begun before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +151,7 @@ async def plan_steps(tx: TenantTx, run_id: UUID, items: Sequence[WorkItem], now:
     total: int = await tx.scalar(
         "UPDATE app.sync_run SET pace_at = COALESCE(pace_at, :now), "
         "steps_total = (SELECT count(*) FROM app.sync_step s "
-        "WHERE s.tenant_id = :tenant AND s.run_id = :run) "
+        "WHERE s.tenant_id = :tenant AND s.run_id = :run AND s.position > 0) "
         "WHERE tenant_id = :tenant AND run_id = :run RETURNING steps_total",
         tenant=tx.tenant_id,
         run=run_id,
@@ -128,36 +169,32 @@ async def open_steps(tx: TenantTx, run_id: UUID, *, after: int, limit: int) -> l
         tenant=tx.tenant_id,
         run=run_id,
         after=after,
-        open=[state.value for state in OPEN_STEPS],
+        open=_OPEN,
         limit=limit,
     )
     return [_item(row) for row in rows]
 
 
-async def begin_step(
-    tx: TenantTx, run_id: UUID, step_key: str, now: datetime, *, attempt: int = 1
-) -> Step:
-    """Mark a step as running and return it; a finished one comes back as it ended.
+async def begin_steps(
+    tx: TenantTx, run_id: UUID, step_keys: Sequence[str], now: datetime, *, attempt: int = 1
+) -> dict[str, Step]:
+    """Mark steps as running and return them; finished ones come back as they ended.
 
-    A step that is found running by a later attempt lost the one before without a word.
+    A step that is found running by a later attempt lost the one before without a word. Raises
+    NotFound.
     """
-    row = await _locked(tx, run_id, step_key)
-    state = StepState(row.state)
-    if state in OPEN_STEPS:
-        await tx.run(
-            _BEGIN_STEP,
-            tenant=tx.tenant_id,
-            run=run_id,
-            key=step_key,
-            now=now,
-            attempt=attempt,
-            lost=state is StepState.RUNNING and attempt > row.attempt > 0,
-            code=_LOST,
-            error=f"attempt {row.attempt} ended without a word: its worker or the database was "
-            "lost, or it took too long",
-        )
-        state = StepState.RUNNING
-    return Step(_item(row), state, tally_of(row), row.detail, row.cursor)
+    rows = await tx.all(
+        _BEGIN_STEPS,
+        tenant=tx.tenant_id,
+        run=run_id,
+        keys=list(step_keys),
+        now=now,
+        attempt=attempt,
+        open=_OPEN,
+    )
+    found = {row.step_key: _step(row, begun=row.begun) for row in rows}
+    ended = [key for key in step_keys if key not in found]
+    return found | (await get_steps(tx, run_id, ended) if ended else {})
 
 
 async def retry_step(
@@ -173,15 +210,25 @@ async def retry_step(
             attempt=attempt,
             code=code,
             error=error[:MAX_DETAIL],
-            open=[state.value for state in OPEN_STEPS],
+            open=_OPEN,
         )
     )
 
 
-async def get_step(tx: TenantTx, run_id: UUID, step_key: str) -> Step:
-    """The step as it stands, or NotFound."""
-    row = await _locked(tx, run_id, step_key)
-    return Step(_item(row), StepState(row.state), tally_of(row), row.detail, row.cursor)
+async def get_steps(tx: TenantTx, run_id: UUID, step_keys: Sequence[str]) -> dict[str, Step]:
+    """The steps as they stand, or NotFound."""
+    rows = await tx.all(
+        f"SELECT {STEP_COLUMNS}, cursor, params::text AS params FROM app.sync_step "
+        "WHERE tenant_id = :tenant AND run_id = :run AND step_key = ANY(:keys) FOR UPDATE",
+        tenant=tx.tenant_id,
+        run=run_id,
+        keys=list(step_keys),
+    )
+    found = {row.step_key: _step(row, begun=True) for row in rows}
+    for key in step_keys:
+        if key not in found:
+            raise NotFound("step", key)
+    return found
 
 
 async def objects_of_run(
@@ -207,6 +254,17 @@ async def objects_of_run(
     }
 
 
+async def codes_set_aside(tx: TenantTx, run_id: UUID) -> list[str]:
+    """Codes of what completed steps of a run refused or set aside, each once."""
+    rows = await tx.all(
+        "SELECT DISTINCT error_code FROM app.sync_step WHERE tenant_id = :tenant "
+        "AND run_id = :run AND state = 'completed' AND error_code <> '' ORDER BY 1",
+        tenant=tx.tenant_id,
+        run=run_id,
+    )
+    return [row.error_code for row in rows]
+
+
 async def skip_open_steps(tx: TenantTx, run_id: UUID, now: datetime) -> int:
     """What a run leaves undone is marked so; how many steps that were."""
     return await tx.run(
@@ -215,45 +273,38 @@ async def skip_open_steps(tx: TenantTx, run_id: UUID, now: datetime) -> int:
         tenant=tx.tenant_id,
         run=run_id,
         now=now,
-        open=[state.value for state in OPEN_STEPS],
+        open=_OPEN,
     )
+
+
+async def save_steps(
+    tx: TenantTx, run_id: UUID, savings: Sequence[StepSaving], now: datetime
+) -> set[str]:
+    """Write the states of a run's steps and add the differences to the run.
+
+    The keys of those that were written: not of those that had ended before.
+    """
+    driver = await tx.driver()
+    rows = await driver.fetch(
+        _SAVE_STEPS,
+        tx.tenant_id,
+        run_id,
+        now,
+        [saving.step_key for saving in savings],
+        [saving.state.value for saving in savings],
+        [saving.detail[:MAX_DETAIL] for saving in savings],
+        [saving.cursor for saving in savings],
+        [saving.error_code for saving in savings],
+        [saving.error[:MAX_DETAIL] for saving in savings],
+        *([getattr(saving.tally, name) for saving in savings] for name in _COUNTERS),
+        _OPEN,
+    )
+    return {row["step_key"] for row in rows}
 
 
 async def save_step(tx: TenantTx, saving: StepSaving, now: datetime) -> bool:
-    """Write a step's state and add the difference to its run; False when it had ended before."""
-    row = await _locked(tx, saving.run_id, saving.step_key)
-    if StepState(row.state) not in OPEN_STEPS:
-        return False
-    ended = saving.state not in OPEN_STEPS
-    before = tally_of(row)
-    await tx.run(
-        _SAVE_STEP,
-        tenant=tx.tenant_id,
-        run=saving.run_id,
-        key=saving.step_key,
-        state=saving.state.value,
-        detail=saving.detail[:MAX_DETAIL],
-        cursor=saving.cursor,
-        finished=now if ended else None,
-        ended=ended,
-        error_code=saving.error_code,
-        error=saving.error[:MAX_DETAIL],
-        **saving.tally.model_dump(exclude={"done", "failed"}),
-    )
-    change = {
-        name: getattr(saving.tally, name) - getattr(before, name)
-        for name in Tally.model_fields
-        if name not in ("done", "failed")
-    }
-    await tx.run(
-        _ADD_TO_RUN,
-        tenant=tx.tenant_id,
-        run=saving.run_id,
-        done=int(ended),
-        failed=int(saving.state is StepState.FAILED),
-        **change,
-    )
-    return True
+    """Write one step's state; False when it had ended before."""
+    return bool(await save_steps(tx, saving.run_id, [saving], now))
 
 
 async def add_finished_step(
@@ -276,17 +327,8 @@ async def add_finished_step(
     )
 
 
-async def _locked(tx: TenantTx, run_id: UUID, step_key: str) -> Row[Any]:
-    row = await tx.first(
-        f"SELECT {STEP_COLUMNS}, cursor, params::text AS params FROM app.sync_step "
-        "WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key FOR UPDATE",
-        tenant=tx.tenant_id,
-        run=run_id,
-        key=step_key,
-    )
-    if row is None:
-        raise NotFound("step", step_key)
-    return row
+def _step(row: Row[Any], *, begun: bool) -> Step:
+    return Step(_item(row), StepState(row.state), tally_of(row), row.detail, row.cursor, begun)
 
 
 def _item(row: Row[Any]) -> WorkItem:

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, is_cancelled_exception
 
 from tensorcost.workflows.options import CLOUD_INGEST, DB_SHORT, on_cloud
-from tensorcost.workflows.visibility import cause_of
+from tensorcost.workflows.visibility import MAX_CAUSE, cause_of
 
 with workflow.unsafe.imports_passed_through():
     from tensorcost.activities.integration.items import ItemActivities
@@ -17,13 +17,17 @@ with workflow.unsafe.imports_passed_through():
     from tensorcost.domain.integration.contracts import Tally
     from tensorcost.domain.integration.contracts_steps import (
         FailItem,
+        ItemLeft,
         ItemOrder,
         ItemRef,
+        ItemsOrder,
         NextItems,
         PlanRequest,
     )
 
 PAGE: Final = 100
+TOGETHER: Final = 8
+"""Small items that one activity reads, at most."""
 FAILED_ONCE: Final = Tally(done=1, failed=1)
 
 
@@ -95,11 +99,12 @@ class ItemWindow:
                 run_id=self.plan.run_id,
                 after=self.after,
                 limit=PAGE,
+                together=TOGETHER,
             ),
             **DB_SHORT,
         )
         self._queue = list(page.items)
-        self._exhausted = len(page.items) < PAGE
+        self._exhausted = sum(1 + len(item.others) for item in page.items) < PAGE
         return bool(self._queue)
 
     def _start(self, item: ItemRef) -> None:
@@ -111,8 +116,14 @@ class ItemWindow:
         task.add_done_callback(lambda done: self._ended(item.step_key, done))
 
     async def _run(self, item: ItemRef) -> None:
-        added = await self._ingest(item)
-        self.tally = self.tally + added  # read after the await: others add in between
+        if item.others:
+            await self._ingest_together(item)
+        else:
+            self._count(await self._ingest(item.step_key, item.label))
+
+    def _count(self, added: Tally) -> None:
+        """Called after the await that gave ``added``: others add in between."""
+        self.tally = self.tally + added
 
     def _ended(self, step_key: str, task: asyncio.Task[None]) -> None:
         """Also called for a task that was cancelled before its first step."""
@@ -121,33 +132,72 @@ class ItemWindow:
             self._error = task.exception()
         self.on_change()
 
-    async def _ingest(self, item: ItemRef) -> Tally:
+    async def _ingest_together(self, item: ItemRef) -> None:
+        """Some items by one activity; those that it leaves follow one by one."""
+        order = ItemsOrder(
+            connection=self.plan.connection,
+            run_id=self.plan.run_id,
+            step_keys=(item.step_key, *item.others),
+        )
+        try:
+            outcome = await workflow.execute_activity_method(
+                ItemActivities.ingest_items,
+                order,
+                **on_cloud(CLOUD_INGEST, item.label, order.connection.tenant_id),
+            )
+        except asyncio.CancelledError:
+            return
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                return
+            left = tuple(ItemLeft(step_key=key) for key in order.step_keys)
+        else:
+            self._count(outcome.tally)
+            left = outcome.left
+        for one in left:
+            if not self.cancelled:
+                self._labels[item.step_key] = one.step_key
+                self._count(await self._ingest_left(one))
+
+    async def _ingest_left(self, left: ItemLeft) -> Tally:
+        if left.final:
+            return await self._give_up(left.step_key, left.code, left.error)
+        if left.after:
+            await workflow.sleep(left.after)
+        return await self._ingest(left.step_key, left.step_key, left.tried)
+
+    async def _ingest(self, step_key: str, label: str, tried: int = 0) -> Tally:
         """The item's counters. A failure is an outcome: it never fails the whole."""
         order = ItemOrder(
-            connection=self.plan.connection, run_id=self.plan.run_id, step_key=item.step_key
+            connection=self.plan.connection,
+            run_id=self.plan.run_id,
+            step_key=step_key,
+            tried=tried,
         )
         try:
             outcome = await workflow.execute_activity_method(
                 ItemActivities.ingest_item,
                 order,
-                **on_cloud(CLOUD_INGEST, item.label, order.connection.tenant_id),
+                **on_cloud(CLOUD_INGEST, label, order.connection.tenant_id),
             )
         except asyncio.CancelledError:
             return Tally()
         except ActivityError as error:
             if is_cancelled_exception(error):
                 return Tally()
-            code, message = cause_of(error)
-            await workflow.execute_activity_method(
-                RunActivities.fail_item,
-                FailItem(
-                    connection=order.connection,
-                    run_id=order.run_id,
-                    step_key=item.step_key,
-                    code=code,
-                    error=message,
-                ),
-                **DB_SHORT,
-            )
-            return FAILED_ONCE
+            return await self._give_up(step_key, *cause_of(error))
         return outcome.tally
+
+    async def _give_up(self, step_key: str, code: str, error: str) -> Tally:
+        await workflow.execute_activity_method(
+            RunActivities.fail_item,
+            FailItem(
+                connection=self.plan.connection,
+                run_id=self.plan.run_id,
+                step_key=step_key,
+                code=code,
+                error=error[:MAX_CAUSE],
+            ),
+            **DB_SHORT,
+        )
+        return FAILED_ONCE

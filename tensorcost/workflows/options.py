@@ -72,8 +72,8 @@ CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
         non_retryable_error_types=_NEVER,
     ),
 )
-"""One work item: streams, commits object by object, resumes from its heartbeat. An outage of
-fifty minutes is waited out."""
+"""One work item, or some small ones: streams, commits object by object, resumes from its heartbeat.
+An outage of fifty minutes is waited out."""
 
 
 RECONCILE_MONTH: Final[ActivityConfig] = ActivityConfig(

@@ -1,7 +1,7 @@
 """One tenant's spend held against its bill: every month that is due, then once more if asked."""
 
 import asyncio
-from datetime import date
+from datetime import date, timedelta
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
         RECONCILE,
         FailedMonth,
         FailureNote,
+        LateWish,
         ReconcileInput,
         ReconcileOrder,
         ReconcileOutcome,
@@ -45,20 +46,24 @@ class Reconcile:
         self._asked = list(request.asked)
         self._months = {report.period: report for report in request.months}
         self._failed = {month.period: month for month in request.failed}
+        self._late = request.late
         self._work: asyncio.Task[ReconciliationReport] | None = None
         self._cancelled = False
         self._ended = False
 
     @workflow.run
     async def run(self, request: ReconcileInput) -> ReconcileOutcome:
-        if not self._asked:
+        if not self._asked and self._late is None:
             self._asked.append(ReconcileRequest(tenant_id=self._tenant_id, requested_by=UNASKED))
         show_state("running")
         try:
-            while self._asked and not self._cancelled:
+            while (self._asked or self._late) and not self._cancelled:
                 if workflow.info().is_continue_as_new_suggested():
                     await self._go_on_in_a_new_run()
-                await self._answer(self._asked.pop(0))
+                if not self._asked:
+                    await self._wait_for_more()
+                if self._asked and not self._cancelled:
+                    await self._answer(self._asked.pop(0))
         except (asyncio.CancelledError, Exception) as error:
             if is_cancelled_exception(error):
                 show_state("cancelled")
@@ -73,6 +78,9 @@ class Reconcile:
     @workflow.signal(name=ASK_SIGNAL)
     def ask(self, request: ReconcileRequest) -> None:
         """Look once more after the work in hand. Equal wishes that wait are one."""
+        if request.patience:
+            self._ask_late(request)
+            return
         self._asked = [one for one in self._asked if one.period != request.period]
         self._asked.append(request)
 
@@ -88,6 +96,30 @@ class Reconcile:
     def _may_cancel(self, request: CancelRequest) -> None:
         if self._ended or self._cancelled:
             raise ApplicationError("the run is ending already", type=Failure.CLOSED.value)
+
+    def _ask_late(self, request: ReconcileRequest) -> None:
+        now = workflow.now()
+        due = now + request.patience if self._late is None else self._late.due
+        self._late = LateWish(request=request, due=due, newest=now)
+
+    async def _wait_for_more(self) -> None:
+        """Until the late wish is due, somebody will not wait, or the run is cancelled.
+
+        Who asks often sends only some of its wishes, so after one that is younger than its
+        patience another look follows.
+        """
+        assert self._late is not None
+        try:
+            await workflow.wait_condition(
+                lambda: bool(self._asked) or self._cancelled,
+                timeout=max(self._late.due - workflow.now(), timedelta()),
+                timeout_summary="more late usage may come",
+            )
+        except TimeoutError:
+            late = self._late
+            again = late.newest + late.request.patience
+            self._late = late.model_copy(update={"due": again}) if again > late.due else None
+            self._asked.append(late.request)
 
     async def _answer(self, request: ReconcileRequest) -> None:
         """Reconcile what is due now, month by month."""
@@ -147,6 +179,7 @@ class Reconcile:
                 asked=tuple(self._asked),
                 months=outcome.months,
                 failed=outcome.failed,
+                late=self._late,
             )
         )
 

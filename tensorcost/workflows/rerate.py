@@ -33,10 +33,13 @@ with workflow.unsafe.imports_passed_through():
         RerateState,
         RerateStatus,
         RunKey,
+        WarnOrder,
     )
     from tensorcost.domain.cost.rerating_told import rerating_markdown
     from tensorcost.domain.integration.contracts import STATUS_QUERY, Failure
 
+WARNS_BEFORE_EXPIRY: Final = "rerate-warns-before-expiry"
+"""Patch of runs that began to wait when an approval expired without a word."""
 OPERATOR: Final = "operator:temporal-ui"
 _STALE: Final = "prices have changed since this preview: look at the new one, which is being made"
 
@@ -60,6 +63,7 @@ class Rerate:
         self._approved_digest = ""
         self._is_stale = False
         self._wait: tuple[str, datetime] | None = None
+        self._warned_of: datetime | None = None
         self._note = ""
         # Messages interleave: whether a decision stands is asked and written as one thing.
         self._one_at_a_time = asyncio.Lock()
@@ -212,11 +216,7 @@ class Rerate:
             self._enter(RerateState.AWAITING_APPROVAL)
             await self._record(RerateState.AWAITING_APPROVAL, deadline)
         try:
-            await workflow.wait_condition(
-                lambda: self._decision is not None or self._is_stale,
-                timeout=max(deadline - workflow.now(), timedelta()),
-                timeout_summary=f"approval until {deadline:%Y-%m-%d %H:%M} UTC",
-            )
+            await self._wait_and_warn(deadline)
         except TimeoutError:
             async with self._one_at_a_time:
                 if self._decision is None:
@@ -226,6 +226,41 @@ class Rerate:
             self._note = self._decision.reason
             return RerateState.REJECTED
         return None
+
+    async def _wait_and_warn(self, deadline: datetime) -> None:
+        """For a decision or newer prices. Raises TimeoutError at the deadline."""
+        lead = self._request.lead
+        is_told = self._warned_of == deadline
+        if lead and not is_told and workflow.patched(WARNS_BEFORE_EXPIRY):
+            try:
+                await self._wait_until(deadline - lead, "warning of the approval's end")
+            except TimeoutError:
+                await self._warn(deadline)
+            else:
+                return
+        await self._wait_until(deadline, f"approval until {deadline:%Y-%m-%d %H:%M} UTC")
+
+    async def _wait_until(self, moment: datetime, summary: str) -> None:
+        await workflow.wait_condition(
+            lambda: self._decision is not None or self._is_stale,
+            timeout=max(moment - workflow.now(), timedelta()),
+            timeout_summary=summary,
+        )
+
+    async def _warn(self, deadline: datetime) -> None:
+        self._warned_of = deadline
+        assert self._preview is not None
+        await workflow.execute_activity_method(
+            RerateActivities.warn,
+            WarnOrder(
+                request=self._request,
+                run=self._key(),
+                preview=self._preview,
+                deadline=deadline,
+                asked_at=workflow.now(),
+            ),
+            **named(DB_SHORT, "the approval ends soon"),
+        )
 
     def _deadline(self) -> datetime:
         """Until when is waited for a decision; longer only where there is something else to

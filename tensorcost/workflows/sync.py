@@ -11,7 +11,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 from tensorcost.workflows.item_window import ItemWindow
 from tensorcost.workflows.options import CLOUD_READ, DB_LONG, DB_SHORT, named, on_cloud
 from tensorcost.workflows.start_work import start_backfill
-from tensorcost.workflows.visibility import show_state
+from tensorcost.workflows.visibility import cause_of, show_state
 
 with workflow.unsafe.imports_passed_through():
     from tensorcost.activities.integration.discovery import DiscoveryActivities
@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
         DiscoveryRequest,
         Done,
         FinishRun,
+        LookNote,
         PlanRequest,
     )
     from tensorcost.domain.integration.progress import progress_markdown, run_state
@@ -57,6 +58,7 @@ class Sync:
         self._total = request.planned or 0
         self._has_begun = request.planned is not None
         self._looking: asyncio.Task[Discovered] | None = None
+        self._looked: LookNote | None = None
         self._window = ItemWindow(
             plan=PlanRequest(
                 connection=request.connection,
@@ -116,16 +118,23 @@ class Sync:
             )
         )
         try:
-            await self._looking
+            found = await self._looking
         except (ActivityError, asyncio.CancelledError) as error:
-            if is_cancelled_exception(error) and not self._window.cancelled:
-                raise
+            if is_cancelled_exception(error):
+                if not self._window.cancelled:
+                    raise
+            elif isinstance(error, ActivityError):
+                code, message = cause_of(error)
+                self._looked = LookNote(code=code, error=message)
             workflow.logger.warning("accounts and sources could not be looked for")
+        else:
+            self._looked = LookNote(found=found) if found.looked else None
 
     async def _plan(self) -> None:
         self._has_begun = True
+        plan = self._window.plan.model_copy(update={"look": self._looked})
         planned = await workflow.execute_activity_method(
-            RunActivities.plan_sync, self._window.plan, **named(DB_LONG, "plan work items")
+            RunActivities.plan_sync, plan, **named(DB_LONG, "plan work items")
         )
         self._total = planned.items
         self._window.in_flight = planned.in_flight

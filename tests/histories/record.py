@@ -20,8 +20,10 @@ from typing import Any, Final
 from temporalio.client import WorkflowHistory
 
 from tensorcost.activities.integration.ports import ConnectorError, ReadJob
+from tensorcost.activities.integration.runs import ROUNDS, TENANT_CAP
 from tensorcost.activities.processes import Process
 from tensorcost.activities.reconciliation.ask import ReconcileProcess
+from tensorcost.activities.rerating.activities import rerate_process
 from tensorcost.activities.rerating.rerater import Rerater
 from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.cost.contracts_rerating import RerateState
@@ -56,8 +58,14 @@ from tests.support.folders import server_folder
 from tests.support.principals import caller
 from tests.support.rerated import NOVEMBER as NOVEMBER_USE
 from tests.support.rerated import OCTOBER as OCTOBER_USE
-from tests.support.rerated import Books
-from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
+from tests.support.rerated import Books, waiting_books
+from tests.support.scripted_connector import (
+    HEALTHY,
+    ScriptedConnector,
+    denied,
+    log_site,
+    metric_site,
+)
 from tests.support.temporal_house import House, open_house, utc_now
 from tests.support.tenants import app_database, make_tenant
 
@@ -172,6 +180,23 @@ async def paged(stage: Stage) -> None:
     await stage.keep("went_on_in_a_new_run", sync_id)
 
 
+async def gathered(stage: Stage) -> None:
+    """Two regions together, of the first pairs one item that is tried again, one never."""
+    await stage.processes.validate(stage.connection, "user:fake")
+    outcome = await stage.result(stage.onboarding_id)
+    await stage.result(outcome["backfill_id"])
+    errors = [
+        ConnectorError("THROTTLED", "slow down", retry_after=1),
+        ConnectorError("LOGS_DENIED", "not allowed", retry_after=None),
+    ]
+
+    def fail(job: ReadJob) -> ConnectorError | None:
+        return errors.pop() if errors and "logs" in job.item.step_key else None
+
+    stage.connector.fail = fail
+    await stage.keep("reads_quiet_sites_together", await stage.sync())
+
+
 async def rotated(stage: Stage) -> None:
     service, me, new = await _switched(stage)
     stage.connector.trusted = {new}
@@ -245,6 +270,31 @@ async def rerated(stage: Stage) -> None:
     await stage.keep("rejected", run.workflow_id)
 
 
+async def warned(stage: Stage) -> None:
+    tenant, db = stage.connection.tenant_id, stage.house.db
+    books = await waiting_books(db, tenant)
+    await books.reject()
+    request = await books.request(every_row=True, patience=timedelta(seconds=2))
+    process = rerate_process(request)
+    await stage.house.processes.start(process)
+    await stage.result(process.workflow_id)
+    await stage.keep("expired_after_a_warning", process.workflow_id)
+
+
+async def late(stage: Stage) -> None:
+    tenant, db = stage.connection.tenant_id, stage.house.db
+    await load_bill(db, tenant, [bill_line(OCTOBER)])
+    reconciling = ReconcileProcess(stage.house.processes)
+    wish = ReconcileRequest(
+        tenant_id=tenant, requested_by="system:late-usage", patience=timedelta(seconds=2)
+    )
+    workflow_id = await reconciling.ask(wish)
+    await asyncio.sleep(1)
+    await reconciling.ask(wish)
+    await stage.result(workflow_id)
+    await stage.keep("waited_for_more_late_usage", workflow_id)
+
+
 async def _waiting(books: Books, preview: int) -> Rerating:
     """The open re-rating once it waits for a decision on this preview."""
     while True:
@@ -253,6 +303,13 @@ async def _waiting(books: Books, preview: int) -> Rerating:
         if run is not None and (run.state, run.preview) == (RerateState.AWAITING_APPROVAL, preview):
             return run
         await asyncio.sleep(0.1)
+
+
+def _many_regions() -> ScriptedConnector:
+    """So many sites that a sync reads them in pairs."""
+    regions = [f"fake-{n:02}" for n in range(1, ROUNDS * TENANT_CAP + 1)]
+    sites = [site(region) for region in regions for site in (metric_site, log_site)]
+    return ScriptedConnector(sites=sites)
 
 
 def _refuse_logs(first: int = 1_000) -> ScriptedConnector:
@@ -278,10 +335,13 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "healed": (healed, lambda: _refuse_logs(first=1)),
     "looked": (looked, ScriptedConnector),
     "paged": (paged, ScriptedConnector),
+    "gathered": (gathered, _many_regions),
     "rotated": (rotated, ScriptedConnector),
     "rolled_back": (rolled_back, ScriptedConnector),
     "reconciled": (reconciled, ScriptedConnector),
     "rerated": (rerated, ScriptedConnector),
+    "warned": (warned, ScriptedConnector),
+    "late": (late, ScriptedConnector),
 }
 
 

@@ -15,8 +15,14 @@ from demo.aws.control import SimControl
 from demo.aws.server import running_simulator
 from tensorcost.domain.integration.contracts import sync_workflow_id
 from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
-from tensorcost.domain.integration.progress_records import AccountCoverage, SyncRun
-from tensorcost.domain.integration.states import ConnectionMode, Coverage, RunKind, RunState
+from tensorcost.domain.integration.progress_records import AccountCoverage, SyncRun, SyncStep
+from tensorcost.domain.integration.states import (
+    ConnectionMode,
+    Coverage,
+    RunKind,
+    RunState,
+    StepState,
+)
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.processes import IntegrationProcesses
 from tensorcost.storage import integration, outbox, sync_history
@@ -99,6 +105,13 @@ class Stage:
                 if run is not None and is_next and run.state is not RunState.RUNNING:
                     return run
                 await asyncio.sleep(0.05)
+
+    async def look(self, run: SyncRun) -> SyncStep:
+        """The run's own look for accounts and sources: its first step, and no work of it."""
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            first, *items = await sync_history.list_steps(tx, run.run_id, limit=1_000)
+        assert (first.source, run.steps_total) == ("discovery", len(items))
+        return first
 
     async def logged(self) -> dict[str, int]:
         """Requests by account; no row stands twice."""
@@ -185,6 +198,11 @@ async def test_accounts_come_and_go_between_two_syncs(stage: Stage) -> None:
 
     assert (synced.state, synced.tally.failed) == (RunState.COMPLETED, 0)
     assert caught_up.state is RunState.COMPLETED
+    look = await stage.look(synced)
+    assert look.state is StepState.COMPLETED
+    assert f"of {SIZE + 2} accounts can be read" in look.detail
+    for change in (f"joined {JOINED}", f"left {GONE}", f"role_lost {LOST}"):
+        assert change in look.detail
     assert await stage.logged() == {member(n): whole for n in BUSY} | {JOINED: whole}
     async with stage.db.tenant(stage.connection.tenant_id) as tx:
         steps = await sync_history.list_steps(tx, caught_up.run_id, limit=1_000)
@@ -232,6 +250,9 @@ async def test_a_sync_looks_for_accounts_once_an_hour_and_reads_without(stage: S
     run = await stage.ended(RunKind.SYNC, after=None)
     assert stage.aws.requests(operation="ListAccounts") == []
     assert run.tally.accepted >= REQUESTS
+    async with stage.db.tenant(stage.connection.tenant_id) as tx:
+        steps = await sync_history.list_steps(tx, run.run_id, limit=1_000)
+    assert "discovery" not in {step.source for step in steps}
     await stage.sync_an_hour_later()
     assert len(stage.aws.requests(operation="ListAccounts")) > 0
 
@@ -244,6 +265,9 @@ async def test_a_role_that_may_no_longer_list_leaves_the_known_accounts_read(sta
     run = await stage.sync_an_hour_later()
     assert (run.state, run.tally.failed) == (RunState.COMPLETED, 0)
     assert (await stage.logged())[member(5)] == 3 * REQUESTS
+    look = await stage.look(run)
+    assert look.state is StepState.FAILED
+    assert look.detail
     codes = {code for code, _ in await stage.findings()}
     assert codes & {"ORG_DENIED", "ORG_NOT_MANAGEMENT"}
     payer.roles[0].permissions.append("organizations:ListAccounts")

@@ -37,6 +37,7 @@ from tests.support.databases import Database as TestDatabase
 from tests.support.estate import Estate, connect_world, logged_totals, truth_of
 from tests.support.temporal_house import finish, open_house, utc_now
 from tests.support.tenants import app_database, make_tenant
+from tests.support.truths import read_truths
 from tests.support.worker_process import WorkerConfig, worker_process
 
 DAYS = 12
@@ -127,6 +128,9 @@ async def test_a_worker_killed_in_the_middle_of_a_backfill_changes_no_total(
         await asyncio.to_thread(worker.wait)
     with worker_process(config, tmp_path):
         outcome = await finish(client, connection)
+        truths = await read_truths(db, client, tenant)
+    truths.assert_consistent()
+    assert truths.failed_steps == 0
     assert 0 < before.tally.done < before.steps_total
     assert outcome.state is RunState.COMPLETED
     assert await logged_totals(db, tenant) == truth_of(world)

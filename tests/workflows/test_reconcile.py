@@ -1,6 +1,6 @@
 """Reconcile in process: month by month, once more where asked, and what goes wrong is told."""
 
-from datetime import date
+from datetime import date, timedelta
 from uuid import UUID
 
 from temporalio.exceptions import ApplicationError
@@ -161,3 +161,65 @@ async def test_a_long_history_goes_on_in_a_new_run_with_what_was_asked_and_found
     await driver.release(MONTH)
     assert driver.continued.asked == (ASKED,)
     assert months(driver.continued) == [OCTOBER]
+
+
+LATE = ASKED.model_copy(update={"patience": timedelta(seconds=60)})
+
+
+async def test_late_usage_is_looked_at_together_after_a_while() -> None:
+    driver = reconcile((OCTOBER,))
+    await driver.signal(ASK_SIGNAL, LATE)
+    await driver.start()
+    await driver.skip(timedelta(seconds=59))
+    assert driver.calls(DUE) == [], "more may come"
+    assert months(await driver.finish()) == [OCTOBER]
+    assert len(driver.calls(DUE)) == 1
+
+
+async def test_what_comes_while_it_waits_gets_one_more_look_a_whole_wait_later() -> None:
+    """Who asked a while ago does not ask again, so the newest wish stands for what follows."""
+    driver = reconcile((OCTOBER,), (OCTOBER,))
+    await driver.signal(ASK_SIGNAL, LATE)
+    await driver.start()
+    for _ in range(5):
+        await driver.skip(timedelta(seconds=9))
+        await driver.signal(ASK_SIGNAL, LATE)
+    await driver.skip(timedelta(seconds=15))
+    assert len(driver.calls(DUE)) == 1, "at 60 seconds, however many asked"
+    await driver.skip(timedelta(seconds=44))
+    assert len(driver.calls(DUE)) == 1
+    await driver.skip(timedelta(seconds=1))
+    assert len(driver.calls(DUE)) == 2, "60 seconds after the newest wish"
+    assert months(await driver.finish()) == [OCTOBER]
+    assert len(driver.calls(DUE)) == 2
+
+
+async def test_who_will_not_wait_is_answered_at_once_and_the_late_ones_in_their_time() -> None:
+    driver = reconcile((SEPTEMBER,), (OCTOBER,))
+    await driver.signal(ASK_SIGNAL, LATE)
+    await driver.start()
+    await driver.signal(ASK_SIGNAL, ASKED)
+    assert [call.period for call in driver.calls(MONTH)] == [SEPTEMBER]
+    assert months(await driver.finish()) == [SEPTEMBER, OCTOBER]
+
+
+async def test_a_run_that_waits_for_late_usage_can_be_cancelled() -> None:
+    driver = reconcile((OCTOBER,))
+    await driver.signal(ASK_SIGNAL, LATE)
+    await driver.start()
+    await driver.update(CANCEL_UPDATE, CancelRequest(requested_by="user:a"))
+    assert (await driver.finish()).cancelled
+    assert driver.calls(DUE) == []
+
+
+async def test_a_late_wish_goes_on_in_a_new_run() -> None:
+    driver = reconcile((OCTOBER,))
+    driver.hold(MONTH)
+    await driver.signal(ASK_SIGNAL, ASKED)
+    await driver.start()
+    await driver.signal(ASK_SIGNAL, LATE)
+    driver.history_is_long = True
+    await driver.release(MONTH)
+    assert driver.continued.late is not None
+    assert driver.continued.late.request == LATE
+    assert driver.continued.asked == ()

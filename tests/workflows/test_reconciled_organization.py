@@ -34,6 +34,7 @@ from tests.support.databases import Database as TestDatabase
 from tests.support.estate import Estate, connect_world
 from tests.support.temporal_house import finish, open_house, utc_now
 from tests.support.tenants import app_database, make_tenant
+from tests.support.truths import read_truths
 
 DAYS = 40
 CENT = Decimal("0.01")
@@ -140,6 +141,8 @@ async def test_what_a_backfill_read_is_reconciled_and_a_restatement_changes_it(
         await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
         told = await first_event(db, tenant, "cost.restated")
         second = await reconciled(house.client, tenant)
+        truths = await read_truths(db, house.client, tenant)
+    truths.assert_consistent()
     report = second[restated]
     check(report, key_of(world, "restated")[restated])
     assert (report.former, report.version) == (1, 2)

@@ -69,6 +69,7 @@ class World:
         self.driver.fake("rerating.apply", by=self._apply)
         self.driver.fake("rerating.decide", by=lambda _order: Decided(stands=self.stands))
         self.driver.fake("rerating.enter", Done())
+        self.driver.fake("rerating.warn", Done())
         self.driver.fake("rerating.ask_reconciliation", Done())
 
     def _preview(self, order: Any) -> Preview:
@@ -221,6 +222,66 @@ async def test_nobody_deciding_is_a_refusal_after_thirty_days() -> None:
     assert not any(approved for _, approved, _ in world.applied)
 
 
+async def test_it_is_told_once_that_the_time_for_a_decision_ends() -> None:
+    world = await waiting()
+    began = world.driver.now
+    await world.driver.skip(timedelta(days=27) - timedelta(seconds=1))
+    assert world.driver.calls("rerating.warn") == []
+    await world.driver.skip(timedelta(seconds=1))
+    (told,) = world.driver.calls("rerating.warn")
+    assert (told.deadline - began, told.run.preview) == (timedelta(days=30), 1)
+    assert told.preview.approval_delta == "0.400000000"
+    await world.driver.signal(PRICES_CHANGED_SIGNAL, PricesChanged())
+    assert (await world.driver.finish()).state is RerateState.EXPIRED
+    assert len(world.driver.calls("rerating.warn")) == 1, "the deadline is the same"
+    assert world.driver.now - began == timedelta(days=30)
+
+
+async def test_other_rows_have_another_deadline_and_a_warning_of_their_own() -> None:
+    world = await waiting()
+    await world.driver.skip(timedelta(days=28))
+    world.finds = WAITING.model_copy(update={"digest": "b"})
+    await world.driver.signal(PRICES_CHANGED_SIGNAL, PricesChanged())
+    await world.driver.finish()
+    first, second = world.driver.calls("rerating.warn")
+    assert second.deadline - first.deadline == timedelta(days=28)
+
+
+@pytest.mark.parametrize(
+    ("patience", "warning", "waited"),
+    [
+        (timedelta(days=10), timedelta(days=1), timedelta(days=9)),
+        (timedelta(hours=4), timedelta(days=3), timedelta(hours=2)),
+    ],
+)
+async def test_the_warning_comes_as_long_before_as_was_set_and_not_before_half_of_the_time(
+    patience: timedelta, warning: timedelta, waited: timedelta
+) -> None:
+    world = await waiting(patience=patience, warning=warning)
+    began = world.driver.now
+    await world.driver.finish()
+    (told,) = world.driver.calls("rerating.warn")
+    assert told.asked_at - began == waited
+
+
+async def test_no_warning_is_sent_where_none_is_wanted_or_somebody_decided() -> None:
+    silent = await waiting(warning=timedelta())
+    assert (await silent.driver.finish()).state is RerateState.EXPIRED
+    decided = await waiting()
+    await decided.approve()
+    assert (await decided.driver.finish()).state is RerateState.APPLIED
+    assert silent.driver.calls("rerating.warn") == decided.driver.calls("rerating.warn") == []
+
+
+async def test_a_decision_while_the_warning_is_sent_stands() -> None:
+    world = await waiting()
+    world.driver.hold("rerating.warn")
+    await world.driver.skip(timedelta(days=27))
+    assert (await world.approve()).value(RerateStatus).state is RerateState.APPROVED
+    await world.driver.release("rerating.warn")
+    assert world.driver.outcome.state is RerateState.APPLIED
+
+
 async def test_newer_prices_that_change_nothing_else_do_not_prolong_the_wait() -> None:
     world = await waiting()
     began = world.driver.now
@@ -286,5 +347,8 @@ async def test_a_writing_that_fails_for_good_ends_the_run_as_failed() -> None:
 
 async def test_the_wait_says_until_when() -> None:
     world = await waiting()
+    (timer,) = world.driver.timers.values()
+    assert timer.summary == "warning of the approval's end"
+    await world.driver.skip(timedelta(days=28))
     (timer,) = world.driver.timers.values()
     assert timer.summary == "approval until 2026-12-20 12:00 UTC"

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -221,8 +221,12 @@ async def test_nobody_deciding_leaves_what_is_over_as_it_is(
         await at.service.reject(at.person("anna"), await at.waiting())
         request = await at.books.request(every_row=True, patience=timedelta(seconds=1))
         await at.house.processes.start(rerate_process(request))
-        await at.once(RerateState.EXPIRED)
+        found = await at.once(RerateState.EXPIRED)
         assert await at.costs() == [AT_2, AT_3]
+        (told,) = await at.books.events("cost.rerating_expiring")
+        assert told["rerating_id"] == str(found.run.rerating_id)
+        assert (told["preview"], told["approval_rows"]) == (1, 1)
+        assert datetime.fromisoformat(told["expires_at"]) > found.run.opened_at
 
 
 async def test_a_run_whose_process_was_terminated_is_begun_anew(

@@ -20,9 +20,14 @@ from tensorcost.domain.integration.contracts_steps import (
     BackfillTicket,
     Discovered,
     Done,
+    ItemLeft,
+    ItemOrder,
     ItemOutcome,
     ItemPage,
     ItemRef,
+    ItemsOrder,
+    ItemsOutcome,
+    LookNote,
     NextItems,
     Planned,
     RunEnded,
@@ -195,7 +200,8 @@ async def test_a_sync_looks_for_accounts_and_sources_before_it_plans() -> None:
     assert asked.unless_within == LOOK_EVERY < timedelta(hours=1)
     assert driver.calls("integration.plan_sync") == []
     await driver.release("integration.discover")
-    assert driver.calls("integration.plan_sync")[0].run_id == asked.run_id
+    (plan,) = driver.calls("integration.plan_sync")
+    assert (plan.run_id, plan.look) == (asked.run_id, LookNote(found=FOUND))
     assert (await driver.finish()).state is RunState.COMPLETED
 
 
@@ -208,6 +214,15 @@ async def test_where_nobody_can_look_what_is_known_is_read() -> None:
     await driver.start()
     outcome = await driver.finish()
     assert (outcome.state, outcome.tally.accepted) == (RunState.COMPLETED, 10)
+    (plan,) = driver.calls("integration.plan_sync")
+    assert plan.look == LookNote(code=Failure.CUSTOMER_MUST_ACT.value, error="denied")
+
+
+async def test_a_look_of_somebody_else_is_no_step_of_this_run() -> None:
+    driver = sync()
+    driver.fake("integration.discover", FOUND.model_copy(update={"looked": False}))
+    await driver.start()
+    assert driver.calls("integration.plan_sync")[0].look is None
 
 
 async def test_a_sync_that_is_cancelled_while_it_looks_leaves_a_cancelled_run() -> None:
@@ -227,3 +242,99 @@ async def test_a_run_cancelled_from_outside_before_it_has_begun_closes_nothing()
     await driver.cancel()
     assert driver.cancelled
     assert driver.calls("integration.finish_run") == []
+
+
+def gathering(left: dict[str, ItemLeft] | None = None) -> WorkflowDriver:
+    """A sync of seven items, three of them together, then three more, then one. ``left`` are
+    those that fail together with others."""
+    driver = sync(items=7)
+    refs = tuple(
+        ItemRef(step_key=f"item-{n}", position=n + len(others), label="x", others=others)
+        for n, others in ((1, ("item-2", "item-3")), (4, ("item-5", "item-6")), (7, ()))
+    )
+    unread = left or {}
+
+    def together(order: ItemsOrder) -> ItemsOutcome:
+        failed = tuple(unread[key] for key in order.step_keys if key in unread)
+        done = len(order.step_keys) - len(failed)
+        return ItemsOutcome(tally=Tally(done=done, accepted=5 * done), left=failed)
+
+    driver.fake("integration.next_items", ItemPage(items=refs))
+    driver.fake("integration.ingest_items", by=together)
+    return driver
+
+
+def alone(driver: WorkflowDriver) -> list[tuple[str, int]]:
+    return [(order.step_key, order.tried) for order in driver.calls("integration.ingest_item")]
+
+
+async def test_gathered_items_are_read_by_one_activity_and_counted_one_by_one() -> None:
+    driver = gathering()
+    await driver.start()
+    outcome = await driver.finish()
+    assert [len(order.step_keys) for order in driver.calls("integration.ingest_items")] == [3, 3]
+    assert alone(driver) == [("item-7", 0)]
+    assert (outcome.tally.done, outcome.tally.accepted) == (7, 35)
+    assert driver.calls("integration.next_items")[0].together > 1
+
+
+async def test_what_is_left_of_a_group_is_read_alone_after_its_delay() -> None:
+    pause = timedelta(seconds=30)
+    driver = gathering({"item-2": ItemLeft(step_key="item-2", tried=1, after=pause)})
+    await driver.start()
+    assert alone(driver) == [("item-7", 0)]
+    await driver.skip(timedelta(seconds=29))
+    assert len(alone(driver)) == 1
+    await driver.skip(timedelta(seconds=1))
+    outcome = await driver.finish()
+    assert alone(driver) == [("item-7", 0), ("item-2", 1)]
+    assert (outcome.tally.done, outcome.tally.failed) == (7, 0)
+
+
+async def test_what_nobody_should_retry_is_given_up_without_another_read() -> None:
+    left = ItemLeft(step_key="item-5", final=True, code="CUR_DENIED", error="x" * 900)
+    driver = gathering({"item-5": left})
+    await driver.start()
+    outcome = await driver.finish()
+    (failed,) = driver.calls("integration.fail_item")
+    assert (failed.step_key, failed.code, len(failed.error)) == ("item-5", "CUR_DENIED", 500)
+    assert alone(driver) == [("item-7", 0)]
+    assert (outcome.tally.done, outcome.tally.failed) == (7, 1)
+
+
+async def test_a_group_whose_activity_gave_up_is_read_one_by_one() -> None:
+    driver = gathering()
+
+    def together(order: ItemsOrder) -> ItemsOutcome:
+        if "item-1" in order.step_keys:
+            raise ApplicationError("no connector", type="UnknownProvider")
+        return ItemsOutcome(tally=Tally(done=3))
+
+    def one(order: ItemOrder) -> ItemOutcome:
+        if order.step_key == "item-3":
+            raise ApplicationError("denied", type="CustomerMustAct")
+        return ItemOutcome(step_key=order.step_key, tally=Tally(done=1))
+
+    driver.fake("integration.ingest_items", by=together)
+    driver.fake("integration.ingest_item", by=one)
+    await driver.start()
+    outcome = await driver.finish()
+    assert sorted(key for key, _ in alone(driver)) == ["item-1", "item-2", "item-3", "item-7"]
+    assert [failed.step_key for failed in driver.calls("integration.fail_item")] == ["item-3"]
+    assert (outcome.tally.done, outcome.tally.failed) == (7, 1)
+
+
+async def test_a_cancelled_sync_reads_nothing_of_what_its_groups_left() -> None:
+    driver = gathering({"item-2": ItemLeft(step_key="item-2", tried=1, after=timedelta(hours=1))})
+    await driver.start()
+    await driver.update(CANCEL_UPDATE, CancelRequest(requested_by="user:a"))
+    assert (await driver.finish(within=timedelta(0))).state is RunState.CANCELLED
+    assert alone(driver) == [("item-7", 0)]
+
+
+async def test_a_cancelled_sync_stops_its_groups() -> None:
+    driver = gathering()
+    driver.hold("integration.ingest_items")
+    await driver.start()
+    await driver.update(CANCEL_UPDATE, CancelRequest(requested_by="user:a"))
+    assert (await driver.finish()).state is RunState.CANCELLED

@@ -31,7 +31,7 @@ async def note_failure(db: Database, order: ItemOrder, error: Exception, now: da
             asyncio.timeout(NOTE_WITHIN.total_seconds()),
             db.tenant(order.connection.tenant_id) as tx,
         ):
-            attempt = activity.info().attempt
+            attempt = order.tried + activity.info().attempt
             if await retry_step(
                 tx, order.run_id, order.step_key, attempt=attempt, code=code, error=text
             ):

@@ -1,5 +1,6 @@
 """A bill as a work item loads it: one that stays broken is refused, and what is wrong is told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,15 +12,17 @@ from tensorcost.activities.integration.ports import BillChunk, BillLoader, Conne
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_findings import NewFinding, Severity
 from tensorcost.domain.integration.diagnosis_codes import Code, finding
+from tensorcost.domain.money import format_nano
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.findings import record_findings, resolve_findings
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import Origin
+from tensorcost.storage.spend.bills import foreign_totals
 
 RESTARTS: Final = 3
 """How often a delivery that changes or lacks a file is begun again before it is refused."""
-_CODES: Final = (Code.BILL_REFUSED, Code.BILL_ROWS_REJECTED)
+_CODES: Final = (Code.BILL_REFUSED, Code.BILL_ROWS_REJECTED, Code.BILL_OTHER_CURRENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +53,46 @@ class BillItems:
         if origin.connection_id is not None and not report.already_loaded:
             subject = _subject(chunk)
             async with self.db.tenant(tenant_id) as tx:
-                await resolve_findings(tx, origin.connection_id, _CODES, subject, now)
+                named = [(code, subject) for code in _CODES]
+                await resolve_findings(tx, origin.connection_id, named, now)
                 told = [_told(chunk, report)] if report.rejected else []
+                if not report.refused:
+                    foreign = await foreign_totals(tx, origin, chunk.delivery)
+                    told += [_foreign(chunk, foreign)] if foreign else []
                 await record_findings(tx, origin.connection_id, told, judged=(), now=now)
+            report.notes = tuple((one.code, _short(one)) for one in told)
         return report
 
 
 def _subject(chunk: BillChunk) -> str:
     return f"{chunk.delivery.export_name}/{chunk.delivery.period:%Y-%m}"
+
+
+def _short(told: NewFinding) -> str:
+    """Its title, and the row that it is about where there is one."""
+    if "file" not in told.evidence:
+        return told.title
+    where = "{file} at {row}, {reason}".format(**told.evidence)
+    return f"{told.title} ({where}; {told.evidence['withheld']} sound rows withheld)"
+
+
+def _foreign(chunk: BillChunk, totals: Mapping[str, int]) -> NewFinding:
+    month = f"{chunk.delivery.period:%Y-%m}"
+    named = ", ".join(f"{format_nano(nano)} {currency}" for currency, nano in totals.items())
+    return finding(
+        Code.BILL_OTHER_CURRENCY,
+        Severity.WARNING,
+        f"The bill of {month} charges {named}, which is part of no sum in dollars",
+        "Nothing can be set: no exchange rate is kept. These lines stand under their own currency "
+        f"in the month (`GET /v1/cost/reconciliation/{month}`) and one by one on the bill "
+        f"(`GET /v1/cost/reconciliation/{month}/lines`); costs in dollars show them beside the "
+        "totals.",
+        subject=_subject(chunk),
+        evidence={
+            "manifest": chunk.delivery.manifest_key,
+            **{c: format_nano(n) for c, n in totals.items()},
+        },
+    )
 
 
 def _told(chunk: BillChunk, report: IngestReport) -> NewFinding:
@@ -70,6 +105,7 @@ def _told(chunk: BillChunk, report: IngestReport) -> NewFinding:
         "reason": first.reason,
         "detail": first.detail[:500],
         "rejected": str(report.rejected),
+        "withheld": str(report.withheld),
     }
     if report.refused:
         return finding(

@@ -1,14 +1,18 @@
 """How far an item is: the work already committed, never work in flight."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import Self
+from typing import Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.integration.contracts import Tally
 from tensorcost.storage.spend.batches import Counts
+
+ROWS_REJECTED: Final = "ROWS_REJECTED"
+_MOST_NOTE: Final = 900
+_PARTED: Final = "; "
 
 
 class ItemCursor(BaseModel):
@@ -19,6 +23,13 @@ class ItemCursor(BaseModel):
     step_key: str
     position: str = ""
     tally: Tally = Tally()
+    note: str = ""
+    """What was refused or set aside on the way, each as ``CODE: text``; the first ones."""
+
+    @property
+    def code(self) -> str:
+        """Of the first thing that the note tells; empty where nothing was refused."""
+        return self.note.partition(":")[0]
 
     @classmethod
     def resume(cls, details: Sequence[object], saved: Self) -> Self:
@@ -50,4 +61,26 @@ class ItemCursor(BaseModel):
             unpriced=sum(group.rows for group in report.unpriced),
             bytes_read=0 if report.already_loaded and earlier is None else size,
         )
-        return self.model_copy(update={"position": position, "tally": self.tally + added})
+        told = {"tally": self.tally + added, "note": self._noting(report)}
+        return self.model_copy(update={"position": position, **told})
+
+    def _noting(self, report: IngestReport) -> str:
+        note = self.note
+        for code, text in _notes(report):
+            longer = f"{note}{_PARTED if note else ''}{code}: {text}"
+            if len(longer) > _MOST_NOTE:
+                break
+            note = longer
+        return note
+
+
+def _notes(report: IngestReport) -> Iterator[tuple[str, str]]:
+    """What the load says of itself, or else the first of the rows that it refused."""
+    yield from report.notes
+    if report.rejects and not report.notes:
+        first = report.rejects[0]
+        yield (
+            ROWS_REJECTED,
+            f"{report.rejected} of {report.rows_read} rows, the first in {first.file} at "
+            f"{first.position} ({first.reason})",
+        )

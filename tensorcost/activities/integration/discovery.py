@@ -1,6 +1,7 @@
 """What there is to read: accounts, regions, sources; and whether silence means quiet."""
 
 import asyncio
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,6 +12,7 @@ from temporalio import activity
 from tensorcost.activities.failures import gone_is_final
 from tensorcost.activities.heartbeat import beating
 from tensorcost.activities.integration.choose import connector_for, translated
+from tensorcost.activities.integration.looks import record_look
 from tensorcost.activities.integration.ports import ConnectorError, Connectors, Discovery, Known
 from tensorcost.activities.integration.runs import ACTOR
 from tensorcost.domain.clock import Clock
@@ -22,10 +24,12 @@ from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import (
     Discovered,
     DiscoveryRequest,
+    LookNote,
     SilenceRequest,
     SilenceVerdict,
 )
 from tensorcost.domain.integration.plan import Site
+from tensorcost.domain.integration.progress_look import AFTER_PROBES, changes_told
 from tensorcost.domain.integration.progress_silence import JUDGED, Counted, Place, judge_silence
 from tensorcost.domain.integration.states import Coverage
 from tensorcost.domain.spend.facts import Grain
@@ -46,6 +50,7 @@ from tensorcost.storage.integration_places import (
 )
 from tensorcost.storage.integration_sites import active_sites, replace_sites, save_profiles
 from tensorcost.storage.session import Database, TenantTx
+from tensorcost.storage.sync_history import find_run
 
 BILLED_FOR: Final = timedelta(days=35)
 """How far back a bill says where calls are: this month and the one before."""
@@ -81,13 +86,7 @@ class DiscoveryActivities:
             raise translated(error) from error
         with gone_is_final():
             async with self.db.tenant(key.tenant_id) as tx:
-                await self._store(tx, request, found)
-        return Discovered(
-            accounts_total=len(found.accounts),
-            accounts_covered=sum(a.coverage is Coverage.COVERED for a in found.accounts),
-            sites=len(found.sites),
-            missing=tuple(found.missing),
-        )
+                return await self._store(tx, request, found)
 
     @activity.defn(name="integration.judge_silence")
     async def judge_silence(self, request: SilenceRequest) -> SilenceVerdict:
@@ -126,11 +125,12 @@ class DiscoveryActivities:
                 tx, key.connection_id, [error.finding], judged=(), now=self.clock()
             )
 
-    async def _store(self, tx: TenantTx, request: DiscoveryRequest, found: Discovery) -> None:
+    async def _store(self, tx: TenantTx, request: DiscoveryRequest, found: Discovery) -> Discovered:
         key, now = request.connection, self.clock()
         await lock_connection(tx, key.connection_id)
         before = await list_accounts(tx, key.connection_id)
-        for changed in account_changes(before, found.accounts):
+        changes = account_changes(before, found.accounts)
+        for changed in changes:
             tx.emit(_told(key, changed))
         await save_accounts(tx, key.connection_id, found.accounts)
         await replace_sites(tx, key.connection_id, found.sites, now)
@@ -144,7 +144,8 @@ class DiscoveryActivities:
             spared=found.spared,
             now=now,
         )
-        await mark_discovered(tx, key.connection_id, now)
+        if found.is_whole:
+            await mark_discovered(tx, key.connection_id, now)
         await audit.record(
             tx,
             actor=ACTOR,
@@ -158,6 +159,21 @@ class DiscoveryActivities:
                 "missing": list(found.missing),
             },
         )
+        discovered = _counted(found, changes)
+        if await find_run(tx, request.run_id) is not None:
+            note = LookNote(found=discovered)
+            await record_look(tx, request.run_id, note, position=AFTER_PROBES, now=now)
+        return discovered
+
+
+def _counted(found: Discovery, changes: Sequence[ChangedAccount]) -> Discovered:
+    return Discovered(
+        accounts_total=len(found.accounts),
+        accounts_covered=sum(a.coverage is Coverage.COVERED for a in found.accounts),
+        sites=len(found.sites),
+        missing=tuple(found.missing),
+        changes=changes_told(changes),
+    )
 
 
 def _told(key: ConnectionKey, changed: ChangedAccount) -> NewEvent:

@@ -17,7 +17,7 @@ from collections.abc import (
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from tensorcost.activities.ingest.pipeline import SpendObject
+from tensorcost.activities.ingest.pipeline import SpendObject, SpendWindow
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_connection import Connection
@@ -130,6 +130,8 @@ class Discovery:
     spared: frozenset[str] = frozenset()
     """Accounts, and regions of accounts (``account/region``), that were not: their sites are
     among ``sites`` as they were known, and their findings stand."""
+    is_whole: bool = True
+    """False where something failed for the moment that should have been looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +205,11 @@ class SpendLoader(Protocol):
         self, tenant_id: TenantId, origin: Origin, name: str, chunks: Spend, *, seen: bool = False
     ) -> IngestReport: ...
 
-    async def load_metrics(
-        self, tenant_id: TenantId, origin: Origin, name: str, chunks: Spend
-    ) -> IngestReport: ...
+    def load_metrics(
+        self, tenant_id: TenantId, origin: Origin, windows: Sequence[SpendWindow]
+    ) -> AsyncGenerator[IngestReport, None]:
+        """A report for each window, in order, once it is committed."""
+        ...
 
 
 class BillLoader(Protocol):

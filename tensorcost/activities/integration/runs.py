@@ -1,5 +1,6 @@
 """Backfills and syncs as rows: opened, planned, handed out in pages, closed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -15,6 +16,7 @@ from tensorcost.activities.integration.backfills import (
     sites_to_read,
     ticket_of,
 )
+from tensorcost.activities.integration.looks import record_look
 from tensorcost.activities.reconciliation.ask import Reconciling
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.contracts import ReconcileRequest
@@ -36,9 +38,11 @@ from tensorcost.domain.integration.contracts_steps import (
 from tensorcost.domain.integration.plan import (
     Window,
     WorkItem,
+    gathered,
     plan_backfill,
     plan_sync,
 )
+from tensorcost.domain.integration.progress_look import BEFORE_ITEMS
 from tensorcost.domain.integration.progress_records import NewRun, SyncRun
 from tensorcost.domain.integration.states import RunKind, RunState, StepState
 from tensorcost.storage import audit
@@ -66,7 +70,8 @@ from tensorcost.storage.sync_history import (
 )
 from tensorcost.storage.sync_steps import (
     StepSaving,
-    get_step,
+    codes_set_aside,
+    get_steps,
     open_steps,
     plan_steps,
     save_step,
@@ -75,7 +80,9 @@ from tensorcost.storage.sync_steps import (
 
 ACTOR: Final = system_actor("ingest")
 TENANT_CAP: Final = 6
-"""Work items of one tenant in flight, shared among its running runs."""
+"""Work items of one tenant in flight, or groups of small ones, shared among its running runs."""
+ROUNDS: Final = 2
+"""How often each lane comes round in a page whose items are gathered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,14 @@ class RunActivities:
                     window_end=request.window_end,
                 )
                 await open_run(tx, run)
+                if request.look is not None:
+                    await record_look(
+                        tx,
+                        request.run_id,
+                        request.look,
+                        position=BEFORE_ITEMS,
+                        now=self.clock(),
+                    )
                 sites = await active_sites(tx, key.connection_id)
                 known = await watermarks(tx, key.connection_id)
                 months = await month_states(tx, str(key.connection_id), self.clock())
@@ -142,23 +157,25 @@ class RunActivities:
 
     @activity.defn(name="integration.next_items")
     async def next_items(self, request: NextItems) -> ItemPage:
-        """The next unfinished items after a position."""
+        """The next unfinished items after a position, small ones gathered where there are enough
+        of them for every lane."""
         async with self.db.tenant(request.connection.tenant_id) as tx:
             items = await open_steps(tx, request.run_id, after=request.after, limit=request.limit)
-        return ItemPage(items=tuple(_ref(item) for item in items))
+        most = min(request.together, len(items) // (ROUNDS * self.tenant_cap))
+        return ItemPage(items=tuple(_ref(group) for group in gathered(items, most)))
 
     @activity.defn(name="integration.fail_item")
     async def fail_item(self, failure: FailItem) -> Done:
         """Record that an item was given up. Its committed rows stay, and are counted."""
         now = self.clock()
         async with self.db.tenant(failure.connection.tenant_id) as tx:
-            step = await get_step(tx, failure.run_id, failure.step_key)
+            found = await get_steps(tx, failure.run_id, [failure.step_key])
             detail = f"{failure.code}: {failure.error}" if failure.code else failure.error
             saving = StepSaving(
                 failure.run_id,
                 failure.step_key,
                 StepState.FAILED,
-                step.tally,
+                found[failure.step_key].tally,
                 detail,
                 error_code=failure.code,
                 error=failure.error,
@@ -177,7 +194,8 @@ class RunActivities:
         async with self.db.tenant(key.tenant_id) as tx:
             if order.state is not RunState.COMPLETED:
                 await skip_open_steps(tx, order.run_id, now)
-            changed = await finish_run(tx, order.run_id, order.state, now, note=order.note)
+            note = order.note or _set_aside(await codes_set_aside(tx, order.run_id))
+            changed = await finish_run(tx, order.run_id, order.state, now, note=note)
             run = await get_run(tx, order.run_id)
             if changed:
                 await self._tell_end(tx, run)
@@ -225,8 +243,20 @@ class RunActivities:
         return Planned(items=total, in_flight=max(1, self.tenant_cap // running))
 
 
-def _ref(item: WorkItem) -> ItemRef:
-    site = item.site
-    place = " ".join(part for part in (site.account_id, site.region) if part)
-    label = f"{site.source.value} {place} from {item.window_start:%Y-%m-%d %H:%M}"
-    return ItemRef(step_key=item.step_key, position=item.position, label=label)
+def _ref(group: Sequence[WorkItem]) -> ItemRef:
+    first, last = group[0], group[-1]
+    place = " ".join(part for part in (first.site.account_id, first.site.region) if part)
+    label = f"{first.site.source.value} {place} from {first.window_start:%Y-%m-%d %H:%M}"
+    if others := group[1:]:
+        label += f", {len(others)} more"
+    return ItemRef(
+        step_key=first.step_key,
+        position=last.position,
+        label=label,
+        others=tuple(item.step_key for item in others),
+    )
+
+
+def _set_aside(codes: Sequence[str]) -> str:
+    """A run's note where steps were completed without all that they met."""
+    return f"refused or set aside, see the steps: {', '.join(codes)}" if codes else ""

@@ -92,6 +92,16 @@ class Discovered(Contract):
     """Sources that are not connected, by title."""
     looked: bool = True
     """False: somebody looked a short while ago, and the counts are zero."""
+    changes: tuple[str, ...] = ()
+    """What became of accounts since the look before, such as ``joined 111122223333``."""
+
+
+class LookNote(Contract):
+    """How a run's look went: what it found, or the ``code`` and text of why nobody could look."""
+
+    found: Discovered | None = None
+    code: str = ""
+    error: str = ""
 
 
 class BackfillRequest(Contract):
@@ -127,6 +137,8 @@ class PlanRequest(Contract):
     workflow_id: str
     window_start: datetime | None = None
     window_end: datetime
+    look: LookNote | None = None
+    """A sync's own look before it; None where somebody else had looked a short while ago."""
 
 
 class Planned(Contract):
@@ -136,16 +148,23 @@ class Planned(Contract):
 
 
 class NextItems(Contract):
+    """``together`` is how many small items one activity may read: one, for runs that began when
+    there was no such activity."""
+
     connection: ConnectionKey
     run_id: UUID
     after: int
     limit: int
+    together: int = 1
 
 
 class ItemRef(Contract):
+    """An item, with the ``others`` that are read by the same activity, up to ``position``."""
+
     step_key: str
     position: int
     label: str
+    others: tuple[str, ...] = ()
 
 
 class ItemPage(Contract):
@@ -153,14 +172,44 @@ class ItemPage(Contract):
 
 
 class ItemOrder(Contract):
+    """Read one item. ``tried`` counts the attempts made together with others."""
+
     connection: ConnectionKey
     run_id: UUID
     step_key: str
+    tried: int = 0
 
 
 class ItemOutcome(Contract):
     step_key: str
     tally: Tally
+
+
+class ItemsOrder(Contract):
+    """Read some small items together."""
+
+    connection: ConnectionKey
+    run_id: UUID
+    step_keys: tuple[str, ...]
+
+
+class ItemLeft(Contract):
+    """An item that could not be read together with others. It is read by itself ``after`` a
+    while, or given up where the error that ``code`` names is ``final``."""
+
+    step_key: str
+    tried: int = 0
+    after: timedelta = timedelta()
+    final: bool = False
+    code: str = ""
+    error: str = ""
+
+
+class ItemsOutcome(Contract):
+    """``tally`` counts the items that ended."""
+
+    tally: Tally
+    left: tuple[ItemLeft, ...] = ()
 
 
 class FailItem(Contract):

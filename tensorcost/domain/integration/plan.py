@@ -31,6 +31,9 @@ FIRST_SYNC: Final = timedelta(days=1)
 RESTATED_FOR: Final = timedelta(days=366)
 """How long after its beginning a month is looked at while its invoice has not settled."""
 
+SMALL_WINDOW: Final = timedelta(hours=6)
+"""Up to which an item costs about as much to hand out as to read."""
+
 _RANK: Final[Mapping[SourceKind, int]] = {
     SourceKind.PROFILES: 0,
     SourceKind.METRICS: 1,
@@ -55,6 +58,10 @@ class Site:
         """Names the site's watermark."""
         place = self.params.get("place", "")
         return "/".join(part for part in (self.source, self.account_id, self.region, place) if part)
+
+
+RETENTION: Final = "retention_days"
+"""Param of a site whose place deletes what is older, and says after how many days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,34 @@ def plan_sync(
             pieces.append((site, Window(scheduled_at - FIRST_SYNC, scheduled_at)))
     pieces.sort(key=lambda item: (_RANK[item[0].source], item[0].key))
     return _numbered(pieces)
+
+
+def gathered(items: Sequence[WorkItem], most: int) -> list[list[WorkItem]]:
+    """The items in their order, neighbours of one source together where their windows are small.
+
+    A bill, whose files are large, stays alone.
+    """
+    groups: list[list[WorkItem]] = []
+    for item in items:
+        if groups and len(groups[-1]) < most and _belongs(item, groups[-1][-1]):
+            groups[-1].append(item)
+        else:
+            groups.append([item])
+    return groups
+
+
+def _belongs(item: WorkItem, before: WorkItem) -> bool:
+    source = item.site.source
+    return (
+        source is before.site.source
+        and source is not SourceKind.BILL
+        and _is_small(item)
+        and _is_small(before)
+    )
+
+
+def _is_small(item: WorkItem) -> bool:
+    return item.window_end - item.window_start <= SMALL_WINDOW
 
 
 def months_of(window: Window) -> list[datetime]:

@@ -112,11 +112,11 @@ async def test_a_failure_that_cannot_be_noted_hides_nothing(bench: Bench) -> Non
 async def test_an_attempt_that_ended_without_a_word_is_told_by_the_next(bench: Bench) -> None:
     key, run_id = bench.order.step_key, bench.order.run_id
     async with bench.db.tenant(bench.connection.tenant_id) as tx:
-        await sync_steps.begin_step(tx, run_id, key, NOW, attempt=1)
-        await sync_steps.begin_step(tx, run_id, key, NOW, attempt=1)
+        await sync_steps.begin_steps(tx, run_id, [key], NOW, attempt=1)
+        await sync_steps.begin_steps(tx, run_id, [key], NOW, attempt=1)
     assert (await bench.step()).error == ""
     async with bench.db.tenant(bench.connection.tenant_id) as tx:
-        await sync_steps.begin_step(tx, run_id, key, NOW, attempt=2)
+        await sync_steps.begin_steps(tx, run_id, [key], NOW, attempt=2)
     step = await bench.step()
     assert (step.state, step.attempt, step.error_code) == (StepState.RUNNING, 2, "WorkerLost")
     assert "attempt 1 ended without a word" in step.error

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from temporalio.api.failure.v1 import Failure
 
+from demo.aws import state as sim
 from demo.aws.control import SimControl
 from demo.aws.server import running_simulator
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
@@ -23,16 +25,21 @@ from tensorcost.domain.integration.plan import Site, WorkItem
 from tensorcost.domain.integration.states import ConnectionMode, Coverage, SourceKind
 from tensorcost.domain.spend.limits import TimeBounds
 from tensorcost.domain.spend.parsed import ParsedSpend
+from tensorcost.workers.plugin import data_converter
 from tests.providers.aws.world import (
     ACQUIRED,
     CLOSED,
+    CUR_BUCKET,
+    GROUP,
     HOME,
     MEMBER,
     NOW,
     OTHER,
     PAYER,
     READER,
+    objects,
     sessions,
+    stored,
     world,
 )
 from tests.providers.bedrock.connections import connection
@@ -64,6 +71,8 @@ def site(source: SourceKind, **params: str) -> Site:
 LOGS = site(SourceKind.LOGS_S3, bucket="test-bedrock-logs", prefix="logs", bucket_region=HOME)
 EVENTS = site(SourceKind.LOGS_CLOUDWATCH, log_group="/bedrock/invocations")
 METRICS = site(SourceKind.METRICS)
+BILL = site(SourceKind.BILL, bucket=CUR_BUCKET, prefix="cur", export="bills", bucket_region=HOME)
+MANIFEST = f"cur/bills/metadata/BILLING_PERIOD={NOW:%Y-%m}/bills-Manifest.json"
 DAY = NOW.replace(hour=0)
 
 
@@ -184,6 +193,18 @@ def test_a_bucket_that_may_not_be_read_falls_back_to_the_log_group(aws: SimContr
     assert "LOG_BUCKET_DENIED" in {finding.code for finding in found.findings}
 
 
+@pytest.mark.parametrize(("days", "told"), [(14, {"retention_days": "14"}), (None, {})])
+def test_a_log_group_tells_how_long_it_keeps_its_events(
+    aws: SimControl, days: int | None, told: dict[str, str]
+) -> None:
+    group = sim.LogGroup(account=PAYER, region=HOME, name=GROUP, retention_days=days)
+    logging = sim.LoggingConfig(account=PAYER, region=HOME, log_group=GROUP)
+    aws.seed_state(world(log_groups=[group], logging=[logging]))
+    found = connector(aws).discover(connection())
+    (logs,) = (one for one in found.sites if one.source is SourceKind.LOGS_CLOUDWATCH)
+    assert logs.params == {"log_group": GROUP, **told}
+
+
 def test_objects_are_read_in_order_and_only_records(aws: SimControl) -> None:
     chunks = list(connector(aws).read(job(LOGS)))
     assert names(chunks) == ["cc.json.gz", "aa.json.gz", "bb.json.gz"]
@@ -258,6 +279,23 @@ def test_throttling_while_reading_is_retried(aws: SimControl) -> None:
         read_all(aws, job(LOGS))
     assert caught.value.retry_after is not None
     assert caught.value.finding is None
+
+
+@pytest.mark.parametrize("place", [LOGS, BILL], ids=["logs", "bill"])
+async def test_a_read_that_fails_is_told_to_the_server_with_its_causes(
+    aws: SimControl, place: Site
+) -> None:
+    aws.seed_state(world(objects=[*objects(), stored(MANIFEST, b"{}", CUR_BUCKET)]))
+    aws.preset("always_throttled", service="s3", operation="GetObject")
+    with pytest.raises(ConnectorError) as caught:
+        read_all(aws, job(place))
+    kept = Failure()
+    await data_converter().encode_failure(caught.value, kept)
+    assert [kept.message, kept.cause.message, kept.cause.cause.application_failure_info.type] == [
+        "Please reduce your request rate.",
+        "s3 GetObject: Please reduce your request rate.",
+        "ClientError",
+    ]
 
 
 def test_an_object_that_was_deleted_since_it_was_listed_is_no_denial(aws: SimControl) -> None:

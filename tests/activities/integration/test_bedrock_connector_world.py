@@ -41,6 +41,7 @@ from tensorcost.domain.integration.states import (
 from tensorcost.domain.spend.limits import TimeBounds
 from tensorcost.providers.aws.session import AwsSessions
 from tensorcost.providers.aws.settings import AwsSettings
+from tests.support.bills import lines_of
 
 DAYS = 7
 SPEC = WorldSpec.until(date(2026, 11, 20), days=DAYS, requests=2000, cur=CurFormat.BOTH)
@@ -251,7 +252,7 @@ class Totals:
                 for part in chunk.parts():
                     self.rejects += len(part.rejects)
                     self.bill_nano[f"{chunk.delivery.period:%Y-%m}"] += sum(
-                        line.unblended_nano for line in part.lines
+                        line.unblended_nano for line in lines_of([part])
                     )
             case ObjectChunk() | WindowChunk() | MetricsChunk():
                 for parsed in chunk.spend():

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -42,7 +43,7 @@ from tests.providers.aws.world import (
     stored,
     world,
 )
-from tests.providers.bedrock.test_cur import as_csv, row
+from tests.providers.bedrock.cur_files import as_csv, row
 from tests.support.connections import make_connection, make_run
 from tests.support.databases import Database as TestDatabase
 from tests.support.tenants import app_database, make_tenant
@@ -80,12 +81,14 @@ class Bench:
     connection: Connection
     aws: SimControl
     acts: ItemActivities
+    run_id: UUID | None = None
 
     async def read(self, *objects: sim.ObjectSeed, attempt: int = 1) -> Tally:
         """Put these objects into the bucket and let one item read them."""
         if objects:
             self.aws.seed_state(world(objects=list(objects)))
         run = await make_run(self.db, self.connection, kind=RunKind.SYNC)
+        self.run_id = run.run_id
         start = datetime(2026, 10, 1, tzinfo=UTC)
         item = WorkItem(f"{SITE.key}/1", 1, SITE, start, NOW)
         async with self.db.tenant(self.connection.tenant_id) as tx:
@@ -118,6 +121,15 @@ class Bench:
         async with self.db.tenant(self.connection.tenant_id) as tx:
             found = await list_findings(tx, limit=20)
         return {finding.subject: finding.code for finding in found}
+
+    async def step(self) -> tuple[str, str, str]:
+        """State, code and detail of the step that was read last."""
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            (found,) = await tx.all(
+                "SELECT state, error_code, detail FROM app.sync_step WHERE run_id = :run",
+                run=self.run_id,
+            )
+        return found.state, found.error_code, found.detail
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +207,21 @@ async def test_a_part_without_a_column_is_refused_and_other_months_are_read(
     assert await bench.bills() == {OCTOBER: 10, NOVEMBER: 10}
     assert await bench.quarantined() == [(part(OCTOBER, 2), 0, "missing_field")]
     assert await bench.findings() == {f"bills/{OCTOBER}": "BILL_REFUSED"}
+    state, code, detail = await bench.step()
+    assert (state, code) == ("completed", "BILL_REFUSED")
+    assert f"{part(OCTOBER, 2)} at 0, missing_field" in detail
+
+
+async def test_a_bill_in_another_currency_is_told_until_it_is_in_dollars(bench: Bench) -> None:
+    euros = row(line_item_unblended_cost="20", line_item_currency_code="EUR")
+    await bench.read(*delivery(OCTOBER, [euros, TEN]))
+    assert await bench.findings() == {f"bills/{OCTOBER}": "BILL_OTHER_CURRENCY"}
+    state, code, detail = await bench.step()
+    assert (state, code) == ("completed", "BILL_OTHER_CURRENCY")
+    assert "20.000000000 EUR" in detail
+    await bench.read(*delivery(OCTOBER, [TEN]))
+    assert await bench.findings() == {}
+    assert await bench.step() == ("completed", "", "")
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"dataFiles": ["s3://elsewhere/x.csv"]}'])
@@ -214,6 +241,7 @@ async def test_rows_that_cannot_be_read_are_told_and_the_rest_is_the_bill(bench:
     await bench.read(*delivery(OCTOBER, [TEN, row(line_item_unblended_cost="ten"), TWENTY]))
     assert await bench.bills() == {OCTOBER: 30}
     assert await bench.quarantined() == [(part(OCTOBER), 2, "bad_amount")]
+    assert (await bench.step())[1] == "BILL_ROWS_REJECTED"
     assert await bench.findings() == {f"bills/{OCTOBER}": "BILL_ROWS_REJECTED"}
 
 

@@ -224,6 +224,15 @@ async def test_what_is_refused_is_counted_quarantined_and_told(bench: Bench) -> 
         (101, "not_json"),
     ]
     assert told.count(EventType.SYNC_QUARANTINED) == 1
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        (step,) = await tx.all(
+            "SELECT state, error_code, detail, rows_read, rows_accepted, "
+            "rows_duplicate, rows_rejected FROM app.sync_step WHERE run_id = :run",
+            run=bench.order.run_id,
+        )
+    assert (step.state, step.error_code) == ("completed", "ROWS_REJECTED")
+    assert "at 100 (not_json)" in step.detail
+    assert step.rows_read == step.rows_accepted + step.rows_duplicate + step.rows_rejected
 
 
 async def test_every_pull_of_data_is_in_the_audit_trail(bench: Bench) -> None:

@@ -235,7 +235,22 @@ def test_an_account_that_fails_for_the_moment_keeps_what_is_known_of_it(
     found = watch.look(hours=2)
     assert coverage(found)[member(4)] is Coverage.ERROR
     assert member(4) in found.spared
+    assert (before.is_whole, found.is_whole) == (True, False)
     assert {site.key for site in found.sites} == {site.key for site in before.sites}
+
+
+def test_many_accounts_that_fail_for_the_moment_are_not_left_out(
+    aws: SimControl, clock: MovableClock
+) -> None:
+    watch = Watch(aws, clock)
+    roles = f"arn:aws:iam::*:role/{JUMP}"
+    aws.fault(service="sts", resource=roles, kind="throttled", times=SIZE)
+    assert set(coverage(watch.look()).values()) == {Coverage.COVERED}
+    aws.heal()
+    aws.preset("unavailable", service="sts", resource=roles)
+    with pytest.raises(ConnectorError) as caught:
+        watch.look(hours=2)
+    assert caught.value.retry_after is not None
 
 
 def test_one_region_that_fails_costs_the_others_nothing(
@@ -246,6 +261,7 @@ def test_one_region_that_fails_costs_the_others_nothing(
     aws.preset("unavailable", service="cloudwatch", account=member(5), region=HOME)
     found = watch.look(hours=2)
     assert f"{member(5)}/{HOME}" in found.spared
+    assert (before.is_whole, found.is_whole) == (True, False)
     assert {site.key for site in found.sites} == {site.key for site in before.sites}
     assert (member(5), HOME) not in {seen.place for seen in found.places}
     aws.heal()

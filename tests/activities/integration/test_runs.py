@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -165,6 +165,19 @@ async def test_what_a_stopped_backfill_had_read_whole_is_not_read_again(bench: B
     assert await bench.sources(second) == {SourceKind.LOGS_S3}
 
 
+async def test_a_run_says_that_some_of_what_it_read_was_refused(bench: Bench) -> None:
+    run_id, ticket = await bench.open()
+    await bench.env.run(bench.acts.plan_backfill, bench.plan(run_id, ticket))
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        for step in await sync_history.list_steps(tx, run_id, limit=100):
+            code = "BILL_REFUSED" if step.source == SourceKind.METRICS else ""
+            done = StepSaving(run_id, step.step_key, StepState.COMPLETED, Tally(), error_code=code)
+            await save_step(tx, done, bench.now)
+    await bench.finish(run_id, RunState.COMPLETED)
+    note = (await bench.run(run_id)).note
+    assert note == "refused or set aside, see the steps: BILL_REFUSED"
+
+
 async def test_a_failed_backfill_is_followed_by_the_next_number(bench: Bench) -> None:
     run_id, _ = await bench.open()
     await bench.finish(run_id, RunState.FAILED)
@@ -200,6 +213,54 @@ async def test_items_come_in_pages_until_none_is_open(bench: Bench) -> None:
             break
         met += [item.position for item in page.items]
     assert met == [1, 2, 3, 4, 5, 6]
+
+
+async def many_sites(bench: Bench, accounts: int) -> UUID:
+    """A planned sync of so many accounts, each read an hour ago."""
+    sites = [Site(SourceKind.METRICS, f"{n:012}", "us-east-1") for n in range(accounts)]
+    await bench.discover(sites)
+    async with bench.db.tenant(bench.connection.tenant_id) as tx:
+        reached = {site.key: NOW - timedelta(hours=1) for site in sites}
+        await integration_sites.advance_watermarks(tx, bench.connection.connection_id, reached, NOW)
+    run_id = uuid4()
+    request = PlanRequest(connection=bench.key, run_id=run_id, workflow_id="sync", window_end=NOW)
+    await bench.env.run(bench.acts.plan_sync, request)
+    return run_id
+
+
+@pytest.mark.parametrize(
+    ("accounts", "asked", "sizes"),
+    [
+        (100, 8, {8, 4}),  # as many as asked for
+        (40, 8, {3, 1}),  # two rounds of six lanes
+        (20, 8, {1}),  # too few to keep every lane busy
+        (100, 1, {1}),  # a run that began before small items were gathered
+    ],
+)
+async def test_small_items_are_gathered_where_every_lane_has_enough(
+    bench: Bench, accounts: int, asked: int, sizes: set[int]
+) -> None:
+    run_id = await many_sites(bench, accounts)
+    request = NextItems(connection=bench.key, run_id=run_id, after=0, limit=100, together=asked)
+    page = await bench.env.run(bench.acts.next_items, request)
+    assert {1 + len(item.others) for item in page.items} == sizes
+    keys = [key for item in page.items for key in (item.step_key, *item.others)]
+    assert len(set(keys)) == accounts
+    assert page.items[-1].position == accounts
+
+
+async def test_a_page_after_a_gathered_one_begins_behind_its_last_item(bench: Bench) -> None:
+    run_id = await many_sites(bench, 100)
+    met: list[str] = []
+    after = 0
+    while True:
+        request = NextItems(connection=bench.key, run_id=run_id, after=after, limit=60, together=8)
+        page = await bench.env.run(bench.acts.next_items, request)
+        if not page.items:
+            break
+        met += [key for item in page.items for key in (item.step_key, *item.others)]
+        after = page.items[-1].position
+    assert len(met) == len(set(met)) == 100
 
 
 async def test_the_tenants_cap_is_shared_among_its_runs(bench: Bench, db: Database) -> None:
@@ -261,10 +322,8 @@ async def test_a_run_is_closed_once_and_told_once(
 async def test_a_sync_opens_its_run_and_reads_from_the_watermarks(bench: Bench) -> None:
     watermark = NOW - timedelta(minutes=15)
     async with bench.db.tenant(bench.connection.tenant_id) as tx:
-        for site in SITES:
-            await integration_sites.advance_watermark(
-                tx, bench.connection.connection_id, site.key, watermark, NOW
-            )
+        reached = {site.key: watermark for site in SITES}
+        await integration_sites.advance_watermarks(tx, bench.connection.connection_id, reached, NOW)
     run_id = uuid4()
     request = PlanRequest(connection=bench.key, run_id=run_id, workflow_id="sync", window_end=NOW)
     planned = await bench.env.run(bench.acts.plan_sync, request)

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.integration.plan import (
     OVERLAP,
+    SMALL_WINDOW,
     TARGET_ITEMS,
     Site,
     Window,
     backfill_window,
     days_per_item,
+    gathered,
     months_of,
     plan_backfill,
     plan_sync,
@@ -150,3 +152,50 @@ def test_an_empty_or_naive_window_is_refused(start: datetime, end: datetime) -> 
 def test_two_bills_of_one_account_keep_watermarks_of_their_own() -> None:
     other = Site(SourceKind.BILL, "111122223333", "", {"place": "cur2"})
     assert BILL.key != other.key
+
+
+def sites_of(accounts: int) -> list[Site]:
+    kinds = (SourceKind.PROFILES, SourceKind.METRICS, SourceKind.LOGS_S3)
+    return [Site(kind, f"{n:012}", "us-east-1") for n in range(accounts) for kind in kinds]
+
+
+@given(accounts=st.integers(0, 40), most=st.integers(0, 9), late=st.integers(0, 10))
+def test_gathered_items_are_all_there_in_order_and_no_more_together_than_asked(
+    accounts: int, most: int, late: int
+) -> None:
+    sites = [*sites_of(accounts), BILL]
+    known = {site.key: NOW - timedelta(hours=late) for site in sites}
+    items = plan_sync(sites, known, NOW)
+    groups = gathered(items, most)
+    assert [item for group in groups for item in group] == items
+    for group in groups:
+        assert len(group) <= max(1, most)
+        assert len({item.site.source for item in group}) == 1
+
+
+def test_quiet_sites_of_a_sync_are_gathered_by_source_and_its_bill_is_read_alone() -> None:
+    sites = [*sites_of(5), BILL]
+    items = plan_sync(sites, {site.key: NOW - timedelta(hours=1) for site in sites}, NOW)
+    groups = [(group[0].site.source, len(group)) for group in gathered(items, 4)]
+    assert sorted(groups) == sorted(
+        [
+            (SourceKind.PROFILES, 4),
+            (SourceKind.PROFILES, 1),
+            (SourceKind.METRICS, 4),
+            (SourceKind.METRICS, 1),
+            (SourceKind.BILL, 1),
+            (SourceKind.LOGS_S3, 4),
+            (SourceKind.LOGS_S3, 1),
+        ]
+    )
+
+
+def test_what_has_much_to_catch_up_is_read_alone() -> None:
+    sites = sites_of(3)
+    known = {site.key: NOW - SMALL_WINDOW - timedelta(minutes=1) for site in sites}
+    assert {len(group) for group in gathered(plan_sync(sites, known, NOW), 8)} == {1}
+
+
+def test_days_of_a_backfill_are_read_alone() -> None:
+    items = plan_backfill(sites_of(3), backfill_window(NOW.replace(hour=20), 3))
+    assert {len(group) for group in gathered(items, 8)} == {1}

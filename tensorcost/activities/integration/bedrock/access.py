@@ -1,6 +1,7 @@
 """From a stored connection to sessions in its accounts, inside its list of allowed accounts."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from tensorcost.activities.integration.ports import Answer, ConnectorError
@@ -28,9 +29,14 @@ PROBE_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class BedrockAccess:
-    """Opens sessions for one connection at a time. Blocking, safe for threads."""
+    """Opens sessions for one connection at a time. Blocking, safe for threads.
+
+    ``pauses`` are the seconds after which a read that failed so is tried again; what is not
+    among them needs a person.
+    """
 
     sessions: AwsSessions
+    pauses: Mapping[ErrorKind, float] = field(default_factory=lambda: RETRY_AFTER)
 
     def session(self, connection: Connection, account_id: str = "") -> AccountSession:
         """A session in ``account_id``: the connection's role itself, or a member's jump role."""
@@ -63,7 +69,7 @@ class BedrockAccess:
     ) -> ConnectorError:
         """The failure as the activities know it: its code, and when to try again."""
         finding = self.finding(error, probe, connection)
-        delay = error.retry_after or RETRY_AFTER.get(error.kind)
+        delay = error.retry_after or self.pauses.get(error.kind)
         told = finding if delay is None else None
         return ConnectorError(finding.code, error.failure.message, retry_after=delay, finding=told)
 

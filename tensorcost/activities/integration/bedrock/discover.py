@@ -73,7 +73,8 @@ class Discoverer:
         ).look(own)
         places = self._places(accounts)
         due = [one for one in places if is_due(one, self.known.places, self.now)]
-        surveys = try_each(self._survey, due).done
+        tried = try_each(self._survey, due)
+        surveys = tried.done
         looked = {survey.place.place for survey in surveys}
         unasked = {account.account_id for account in accounts if account.coverage is Coverage.ERROR}
         left = {one for one in places if one not in looked}
@@ -94,6 +95,7 @@ class Discoverer:
             profiles=[profile for survey in surveys for profile in survey.profiles],
             places=[survey.place for survey in surveys],
             spared=frozenset({*unasked, *(place(*one) for one in left)}),
+            is_whole=not (tried.failed or unasked),
         )
 
     def _places(self, accounts: Sequence[AccountCoverage]) -> list[Place]:

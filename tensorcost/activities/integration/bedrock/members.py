@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from tensorcost.activities.integration.bedrock.abreast import side_by_side
+from tensorcost.activities.integration.bedrock.abreast import try_each
 from tensorcost.activities.integration.bedrock.access import BedrockAccess, is_refusal
 from tensorcost.domain.integration.accounts import ACTIVE, follow_accounts, judge_accounts
 from tensorcost.domain.integration.contracts_connection import Connection
@@ -23,7 +23,8 @@ Checked = tuple[AccountCoverage, NewFinding | None]
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Looks at every account once. Raises ProviderError where they cannot be listed."""
+    """Looks at every account. Raises ProviderError where they cannot be listed, and where too
+    many of them fail for the moment."""
 
     access: BedrockAccess
     connection: Connection
@@ -35,7 +36,9 @@ class Members:
         if self.connection.mode is ConnectionMode.SINGLE_ACCOUNT:
             own.verify()
             return self._followed([self._own()]), []
-        checked = side_by_side(self._checked, list(list_accounts(own)))
+        tried = try_each(self._checked, list(list_accounts(own)))
+        ill = [(self._ill(member, error), None) for member, error in tried.failed]
+        checked = [*tried.done, *ill]
         accounts = self._followed([coverage for coverage, _ in checked])
         return accounts, [*_findings(checked), *judge_accounts(accounts, self.now)]
 
@@ -53,12 +56,14 @@ class Members:
         try:
             self.access.session(self.connection, member.account_id).verify()
         except ProviderError as error:
+            if error.is_transient:
+                raise
             return self._not_entered(member, error)
         return self._of(member, Coverage.COVERED, ""), None
 
     def _not_entered(self, member: MemberAccount, error: ProviderError) -> Checked:
         if not is_refusal(error):
-            return self._of(member, Coverage.ERROR, error.failure.message), None
+            return self._ill(member, error), None
         found = self.access.finding(error, Probe.MEMBER_ROLE, self.connection)
         before = self.known.get(member.account_id)
         if before is not None and before.covered_at and found.code == Code.MEMBER_ROLE_MISSING:
@@ -66,6 +71,9 @@ class Members:
         denied = error.kind is ErrorKind.EXPLICIT_DENY
         coverage = Coverage.DENIED if denied else Coverage.ROLE_MISSING
         return self._of(member, coverage, found.title), found
+
+    def _ill(self, member: MemberAccount, error: ProviderError) -> AccountCoverage:
+        return self._of(member, Coverage.ERROR, error.failure.message)
 
     def _own(self) -> AccountCoverage:
         own = self.connection

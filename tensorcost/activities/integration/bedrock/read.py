@@ -1,6 +1,7 @@
 """Reading one work item of a Bedrock connection, source by source, in bounded memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Final, Self, TypeVar
@@ -121,13 +122,13 @@ class ItemReader:
         def rows() -> Iterator[ParsedSpend]:
             name = f"s3://{found.bucket}/{found.key}"
             parse = self._log_parse(name, found.etag)
-            try:
-                with open_object(
+            with (
+                _vanished_is_changed(),
+                open_object(
                     session, found.bucket, found.key, place.region, etag=found.etag
-                ) as data:
-                    yield from parse_object(data, parse)
-            except ProviderError as error:
-                raise _if_vanished(error) from error
+                ) as data,
+            ):
+                yield from parse_object(data, parse)
 
         ref = ObjectRef(f"s3://{found.bucket}/{found.key}", found.etag)
         return ObjectChunk(found.key, ref, self._guarded(rows), found.size)
@@ -213,10 +214,11 @@ class ItemReader:
         """One delivery. One that is odd becomes a reject, so that other months are read."""
         position = ref.period.isoformat()
         try:
-            delivery = open_delivery(session, ref)
+            with _vanished_is_changed():
+                delivery = open_delivery(session, ref)
         except ProviderError as error:
             if error.kind is not ErrorKind.INVALID:
-                raise _if_vanished(error) from error
+                raise
             odd = _refused(ref.key, error)
             identity = BillDelivery(ref.export.name, ref.period, ref.key, ref.etag)
             return BillChunk(position, identity, lambda: [odd])
@@ -270,8 +272,13 @@ def _refused(file: str, error: ProviderError) -> ParsedBill:
     return ParsedBill(rejects=[reject])
 
 
-def _if_vanished(error: ProviderError) -> ProviderError:
+@contextmanager
+def _vanished_is_changed() -> Iterator[None]:
     """An object that was listed and is gone says nothing of its bucket: list again."""
-    if error.failure.code != "NoSuchKey":
-        return error
-    return ProviderError(replace(error.failure, kind=ErrorKind.CHANGED), VANISHED_AFTER)
+    try:
+        yield
+    except ProviderError as error:
+        if error.failure.code != "NoSuchKey":
+            raise
+        changed = replace(error.failure, kind=ErrorKind.CHANGED)
+        raise ProviderError(changed, VANISHED_AFTER) from error

@@ -9,7 +9,7 @@ from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
 from tensorcost.domain.integration.diagnosis_logs import LogPlace
 from tensorcost.domain.integration.places import KnownPlace, PlaceState
-from tensorcost.domain.integration.plan import Site
+from tensorcost.domain.integration.plan import RETENTION, Site
 from tensorcost.domain.integration.probe_facts import ErrorKind, Probe
 from tensorcost.domain.integration.progress_records import StoredProfile
 from tensorcost.domain.integration.states import SourceKind
@@ -20,7 +20,12 @@ from tensorcost.providers.bedrock.source_control import (
     list_profiles,
     read_logging,
 )
-from tensorcost.providers.bedrock.source_logs import group_exists, group_name, region_of_group
+from tensorcost.providers.bedrock.source_logs import (
+    LogGroup,
+    find_group,
+    group_name,
+    region_of_group,
+)
 from tensorcost.providers.bedrock.source_metrics import list_models
 from tensorcost.providers.bedrock.source_objects import LogBucket, has_log_objects
 
@@ -105,8 +110,11 @@ class RegionSurvey:
                 "bucket_region": self.region,
             }
             yield self._site(SourceKind.LOGS_S3, params)
-        elif config.log_group and self._group_is_readable(found, config.log_group):
-            yield self._site(SourceKind.LOGS_CLOUDWATCH, {"log_group": config.log_group})
+        elif config.log_group and (group := self._readable_group(found, config.log_group)):
+            params = {"log_group": group.name}
+            if group.retention_days is not None:
+                params[RETENTION] = str(group.retention_days)
+            yield self._site(SourceKind.LOGS_CLOUDWATCH, params)
 
     def _logging(self, found: Survey) -> LoggingConfiguration | None:
         """Bedrock's own setting; what the connection names where that may not be read."""
@@ -137,12 +145,12 @@ class RegionSurvey:
             return False
         return True
 
-    def _group_is_readable(self, found: Survey, group: str) -> bool:
+    def _readable_group(self, found: Survey, group: str) -> LogGroup | None:
         try:
-            return group_exists(self.session, self.region, group)
+            return find_group(self.session, self.region, group)
         except ProviderError as error:
             self._refused(found, error, Probe.LOG_GROUP)
-            return False
+            return None
 
     def _profiles(self, found: Survey) -> list[Site]:
         if self.resolved:
