@@ -10,7 +10,7 @@ from tensorcost.activities.heartbeat import BEAT_EVERY, beating
 from tensorcost.activities.processes import Process
 from tensorcost.activities.reconciliation.ask import Reconciling
 from tensorcost.activities.rerating.rerater import Rerater, is_current
-from tensorcost.activities.rerating.tell import tell_decision, tell_end
+from tensorcost.activities.rerating.tell import tell_decision, tell_end, tell_expiring
 from tensorcost.domain.cost.contracts import CONTEXT, ReconcileRequest
 from tensorcost.domain.cost.contracts_rerating import (
     FINISHED,
@@ -25,16 +25,21 @@ from tensorcost.domain.cost.contracts_rerating import (
     RerateInput,
     RerateState,
     RunKey,
+    WarnOrder,
     rerate_workflow_id,
     revert_workflow_id,
 )
+from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.identity.actors import system_actor
 from tensorcost.domain.integration.contracts_steps import Done
+from tensorcost.storage import audit
 from tensorcost.storage.rerating import previews, runs
 from tensorcost.storage.rerating.plan import settle_versions
 from tensorcost.storage.session import Database
 
 ACTOR: Final = system_actor("rerate")
+CLOCKS_APART: Final = timedelta(seconds=5)
+"""How far the workflow server's clock may be ahead of the database's."""
 
 
 def rerate_process(request: RerateInput) -> Process:
@@ -124,6 +129,22 @@ class RerateActivities:
                     refused = state not in (RerateState.APPLIED, RerateState.UNCHANGED)
                     await settle_versions(tx, preview.versions, preview.previewed_at, final=refused)
                 await tell_end(tx, found, state, found.decided_by or ACTOR)
+        return Done()
+
+    @activity.defn(name="rerating.warn")
+    async def warn(self, order: WarnOrder) -> Done:
+        """Tell that the decision is due soon. Repeated, or where one was taken, nothing is told."""
+        run, kind = order.run, EventType.COST_RERATING_EXPIRING
+        async with self.db.tenant(order.tenant_id) as tx:
+            found = await runs.get_run(tx, run.rerating_id)
+            since = order.asked_at - CLOCKS_APART
+            if (
+                found.state is not RerateState.AWAITING_APPROVAL
+                or found.decided_by
+                or await audit.was_recorded(tx, kind.value, str(run.rerating_id), since)
+            ):
+                return Done(changed=False)
+            await tell_expiring(tx, order, ACTOR)
         return Done()
 
     @activity.defn(name="rerating.ask_reconciliation")

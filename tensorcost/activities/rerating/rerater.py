@@ -4,14 +4,14 @@ A preview only reads. Writing goes by the day, each day in one transaction: a wo
 goes on with the day that it had not committed.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
 
 import numpy as np
 
-from tensorcost.activities.rerating.sources import Source, book_source, history_source
+from tensorcost.activities.rerating.sources import Portion, Source, book_source, history_source
 from tensorcost.activities.rerating.tell import preview_report, tell_applied, tell_preview
 from tensorcost.activities.rerating.write import write_day
 from tensorcost.domain.clock import Clock
@@ -24,7 +24,8 @@ from tensorcost.domain.cost.contracts_rerating import (
     RunKey,
 )
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
-from tensorcost.domain.cost.rerating import Changes, books_state
+from tensorcost.domain.cost.rerating import books_state
+from tensorcost.domain.cost.rerating_changes import Changes, HeldRows, Standing
 from tensorcost.domain.errors import NotFound
 from tensorcost.domain.money import format_nano
 from tensorcost.storage.prices import price_state
@@ -38,6 +39,7 @@ from tensorcost.storage.rerating.plan import (
     settle_versions,
 )
 from tensorcost.storage.rerating.previews import StoredPreview
+from tensorcost.storage.rerating.standing import read_standing
 from tensorcost.storage.session import Database, TenantTx
 
 OnDay = Callable[[int, int], None]
@@ -170,19 +172,28 @@ async def _look(tx: TenantTx, source: Source, on_day: OnDay | None) -> tuple[Cha
     """What changes, and the price versions by which it does."""
     changes, used, days = Changes(), set[int](), list(source.days)
     for done, day in enumerate(days, start=1):
+        standing: Mapping[tuple[int, int], Standing] = {}
         async for portion in source.portions(tx, day):
-            changes.add(
-                day.replace(day=1),
-                source.names,
-                portion.dim,
-                np.array(portion.rows.requests, dtype=np.int64),
-                portion.repriced,
-            )
+            # Not before the scan has begun: it must know of every row that the scan sees.
+            standing = standing or await read_standing(tx, day)
+            changes.add(day.replace(day=1), source.names, _held(portion, standing))
             touched = portion.repriced.changed | portion.repriced.newly_priced
             used.update(np.unique(portion.new_version[touched]).tolist())
         if on_day is not None:
             on_day(done, len(days))
     return changes, used
+
+
+def _held(portion: Portion, standing: Mapping[tuple[int, int], Standing]) -> HeldRows:
+    rows = portion.rows
+    found = [standing[at] for at in zip(rows.dim_id, rows.grain, strict=True)]
+    return HeldRows(
+        dim=portion.dim,
+        requests=np.array(rows.requests, dtype=np.int64),
+        repriced=portion.repriced,
+        beside=np.array([one is Standing.BESIDE for one in found], dtype=np.bool_),
+        billed=np.array([one is Standing.BILLED for one in found], dtype=np.bool_),
+    )
 
 
 async def _stored(tx: TenantTx, run: RunKey) -> Preview | None:

@@ -13,9 +13,10 @@ from tensorcost.domain.cost.contracts_rerating import (
     RerateInput,
     RerateState,
     RunKey,
+    WarnOrder,
 )
 from tensorcost.domain.cost.reconciliation.months import month_name
-from tensorcost.domain.cost.rerating import ChangeKind, Changes, ChangeSum
+from tensorcost.domain.cost.rerating_changes import ChangeKind, Changes, ChangeSum
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.money import format_nano
@@ -39,6 +40,7 @@ def preview_report(preview: StoredPreview, changes: Sequence[StoredChange]) -> P
         automatic_rows=automatic.rows,
         approval_rows=waiting.rows,
         approval_delta=format_nano(waiting.delta_nano),
+        approval_drift=format_nano(waiting.drift_nano),
         digest=found.digest(preview.open_months),
         imported_by=preview.imported_by,
         months=_months(changes),
@@ -64,6 +66,9 @@ def _month(period: date, changes: Sequence[StoredChange]) -> MonthChange:
         before=format_nano(total.before_nano),
         after=format_nano(total.after_nano),
         delta=format_nano(total.delta_nano),
+        drift=format_nano(total.drift_nano),
+        requests=total.requests,
+        beside_rows=total.beside_rows,
         models=len({(change.key.provider, change.key.model_id) for change in changes}),
     )
 
@@ -76,6 +81,7 @@ async def tell_preview(tx: TenantTx, request: RerateInput, run: RunKey, preview:
         "automatic_rows": preview.automatic_rows,
         "approval_rows": preview.approval_rows,
         "approval_delta": preview.approval_delta,
+        "approval_drift": preview.approval_drift,
         "months": [month.model_dump(mode="json") for month in preview.months],
     }
     await _tell(tx, EventType.COST_RERATING_PREVIEWED, data, request.requested_by, run)
@@ -84,10 +90,15 @@ async def tell_preview(tx: TenantTx, request: RerateInput, run: RunKey, preview:
 async def tell_applied(
     tx: TenantTx, order: ApplyOrder, rows: int, parts: Sequence[AppliedPart]
 ) -> None:
-    """Figures have changed: signed deltas by month, and by model the largest."""
+    """Figures have changed: signed deltas by month, and by model the largest.
+
+    ``rows`` were written anew, of every grain; the deltas are of the grain that counts. Their part
+    in ``drift`` lies on days that a bill answers for, and no total has changed by it.
+    """
     months: dict[str, int] = defaultdict(int)
     for part in parts:
         months[month_name(part.period)] += part.delta_nano
+    drift = sum(part.drift_nano for part in parts)
     largest = sorted(parts, key=lambda part: -abs(part.delta_nano))[:MOST_PARTS]
     data: dict[str, Any] = {
         "origin": "rerating",
@@ -96,6 +107,8 @@ async def tell_applied(
         "rows": rows,
         "currency": "USD",
         "delta": format_nano(sum(months.values())),
+        "drift": format_nano(drift),
+        "totals_delta": format_nano(sum(months.values()) - drift),
         "months": {month: format_nano(delta) for month, delta in months.items()},
         "largest": [
             {
@@ -103,8 +116,10 @@ async def tell_applied(
                 "provider": part.provider,
                 "model_id": part.model_id,
                 "delta": format_nano(part.delta_nano),
+                "drift": format_nano(part.drift_nano),
             }
             for part in largest
+            if part.delta_nano
         ],
     }
     updated = {"origin": "rerating", "accepted": 0}
@@ -122,6 +137,19 @@ async def tell_decision(tx: TenantTx, order: DecideOrder) -> None:
         resource_id=str(order.run.rerating_id),
         detail={"preview": order.run.preview, "reason": order.reason},
     )
+
+
+async def tell_expiring(tx: TenantTx, order: WarnOrder, actor: str) -> None:
+    """Nobody has decided yet, and the time for it ends."""
+    data = {
+        **_named(order.run, order.request),
+        "preview": order.run.preview,
+        "expires_at": order.deadline.isoformat(),
+        "approval_rows": order.preview.approval_rows,
+        "approval_delta": order.preview.approval_delta,
+        "approval_drift": order.preview.approval_drift,
+    }
+    await _tell(tx, EventType.COST_RERATING_EXPIRING, data, actor, order.run)
 
 
 async def tell_end(tx: TenantTx, found: Rerating, state: RerateState, actor: str) -> None:

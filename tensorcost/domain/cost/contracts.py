@@ -5,7 +5,7 @@ roll-out old workers read new payloads and the reverse. Money is a decimal strin
 currency units with nine places.
 """
 
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +30,17 @@ class ReconcileRequest(Contract):
     requested_by: str
     period: date | None = None
     """First day of a billing month."""
+    patience: timedelta = timedelta()
+    """How long to wait for more of what comes in drips; whoever asks with none is not kept."""
+
+
+class LateWish(Contract):
+    """What is asked with patience: equal ones are one, looked after once it is ``due``."""
+
+    request: ReconcileRequest
+    due: datetime
+    newest: datetime
+    """When it was last asked."""
 
 
 class ReconcileOrder(Contract):
@@ -63,13 +74,15 @@ class MonthTotals(Contract):
 
 
 class RestatedPart(Contract):
-    """What an account and model gained, or lost, on days that had been reconciled before."""
+    """What an account, model and class gained, or lost, on days that had been reconciled before."""
 
     account_id: str
     model_id: str
     currency: str
     billed: str
     attributed: str
+    line_class: str = ""
+    """``usage``, ``credit``, ``refund``, ``tax`` …; empty in what older workers report."""
 
 
 class ReconciliationReport(Contract):
@@ -121,6 +134,7 @@ class ReconcileInput(Contract):
     asked: tuple[ReconcileRequest, ...] = ()
     months: tuple[ReconciliationReport, ...] = ()
     failed: tuple[FailedMonth, ...] = ()
+    late: LateWish | None = None
 
 
 class ReconcileOutcome(Contract):

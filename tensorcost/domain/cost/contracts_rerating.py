@@ -20,6 +20,8 @@ REJECT_UPDATE: Final = "reject"
 PRICES_CHANGED_SIGNAL: Final = "prices_changed"
 PATIENCE: Final = timedelta(days=30)
 """How long a decision is waited for; without one the months that are over stay as they are."""
+WARNING: Final = timedelta(days=3)
+"""How long before the end of that it is told that nobody has decided."""
 
 
 class RerateState(StrEnum):
@@ -61,6 +63,13 @@ class RerateInput(Contract):
     every_row: bool = False
     """Look at every row, not only at those whose prices the undecided versions change."""
     patience: timedelta = PATIENCE
+    warning: timedelta = WARNING
+    """Of a shorter patience the half counts; none is no warning."""
+
+    @property
+    def lead(self) -> timedelta:
+        """How long before a decision is due nobody having decided is told."""
+        return min(self.warning, self.patience / 2)
 
 
 class PreviewOrder(Contract):
@@ -87,6 +96,12 @@ class MonthChange(Contract):
     after: str
     delta: str
     models: int
+    requests: int = 0
+    """Calls behind the amounts, each counted once."""
+    beside_rows: int = 0
+    """Of the rows: finer ones tell of their calls, so that they are in no amount."""
+    drift: str = "0.000000000"
+    """The part of ``delta`` on days that a bill answers for: no total changes by it."""
 
 
 class Preview(Contract):
@@ -97,6 +112,8 @@ class Preview(Contract):
     """Rows that need no approval: those without a price, and those of months that still run."""
     approval_rows: int = 0
     approval_delta: str = "0.000000000"
+    approval_drift: str = "0.000000000"
+    """As a month's ``drift``."""
     digest: str = ""
     """Equal exactly where all that needs approval is equal."""
     imported_by: tuple[str, ...] = ()
@@ -173,6 +190,20 @@ class EnterOrder(Contract):
     state: RerateState
     deadline: datetime | None = None
     note: str = ""
+
+    @property
+    def tenant_id(self) -> TenantId:
+        return self.run.tenant_id
+
+
+class WarnOrder(Contract):
+    """Tell that the decision is due soon, unless that was told since ``asked_at``."""
+
+    request: RerateInput
+    run: RunKey
+    preview: Preview
+    deadline: datetime
+    asked_at: datetime
 
     @property
     def tenant_id(self) -> TenantId:

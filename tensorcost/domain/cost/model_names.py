@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from tensorcost.domain.cost.regions import region_candidates
 from tensorcost.domain.spend.facts import RoutingScope
 
 GEO_REGIONS: Final[dict[str, tuple[str, ...]]] = {
@@ -35,6 +36,19 @@ class BedrockName:
     scope: RoutingScope
     geography: str = ""
     """Key of GEO_REGIONS where the scope is GEO."""
+
+
+def bedrock_key(model_id: str, scope: RoutingScope, region: str) -> str:
+    """The name under which a price map sells the model so to calls from ``region``, a source
+    region or a geography such as ``us-*``; empty where no prefix says it."""
+    if scope is RoutingScope.IN_REGION:
+        return model_id
+    if scope is RoutingScope.GLOBAL:
+        return f"{GLOBAL_PREFIX}.{model_id}"
+    for prefix, regions in GEO_REGIONS.items():
+        if any(candidate in regions for candidate in region_candidates(region)):
+            return f"{prefix}.{model_id}"
+    return ""
 
 
 def bedrock_name(raw: str) -> BedrockName:

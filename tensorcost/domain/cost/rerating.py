@@ -1,15 +1,13 @@
-"""Which stored rows a change of prices concerns, and what it does to them (decisions 4).
+"""Which stored rows a change of prices concerns, and which of them it may write (decisions 4).
 
 A row is re-rated where its cost changes. Rows that had no price get one without approval; rows
 that had one are changed at once only in a month that still runs.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from enum import StrEnum
-from hashlib import blake2b
 from typing import Final
 
 import numpy as np
@@ -29,11 +27,6 @@ Span = tuple[int, int | None]
 _Offer = tuple[tuple[Decimal | None, ...], bool, tuple[Decimal | None, ...]]
 """What one dimension costs at one time: by token kind, whether idle is free, by unit."""
 _UNITS: Final = tuple(UnitKind)
-
-
-class ChangeKind(StrEnum):
-    NEWLY_PRICED = "newly_priced"
-    CHANGED = "changed"
 
 
 def repriced_spans(dimension: Dimension, before: PriceBook, after: PriceBook) -> tuple[Span, ...]:
@@ -93,95 +86,6 @@ class Repriced:
         if approved:
             return self.changed if frozen else np.zeros_like(self.changed)
         return self.newly_priced if frozen else np.asarray(self.newly_priced | self.changed)
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class ChangeKey:
-    period: date
-    provider: str
-    model_id: str
-    kind: ChangeKind
-
-
-@dataclass(frozen=True, slots=True)
-class ChangeSum:
-    """Rows that change, and what they cost before and after; a row without a price costs 0."""
-
-    rows: int = 0
-    requests: int = 0
-    before_nano: int = 0
-    after_nano: int = 0
-    unpriced_rows: int = 0
-    """Rows that lose their price."""
-
-    def __add__(self, other: "ChangeSum") -> "ChangeSum":
-        return ChangeSum(
-            self.rows + other.rows,
-            self.requests + other.requests,
-            self.before_nano + other.before_nano,
-            self.after_nano + other.after_nano,
-            self.unpriced_rows + other.unpriced_rows,
-        )
-
-    @property
-    def delta_nano(self) -> int:
-        return self.after_nano - self.before_nano
-
-
-@dataclass(slots=True)
-class Changes:
-    """Exact sums of a preview; memory goes by months and models, not by rows."""
-
-    sums: dict[ChangeKey, ChangeSum] = field(default_factory=dict)
-
-    def add(
-        self,
-        period: date,
-        names: Sequence[tuple[str, str]],
-        dim: Int64,
-        requests: Int64,
-        repriced: Repriced,
-    ) -> None:
-        """Rows of one month; ``dim`` indexes ``names`` (provider, model)."""
-        for kind, rows in (
-            (ChangeKind.NEWLY_PRICED, repriced.newly_priced),
-            (ChangeKind.CHANGED, repriced.changed),
-        ):
-            for index in np.unique(dim[rows]).tolist():
-                mine = rows & (dim == index)
-                provider, model_id = names[index]
-                key = ChangeKey(period, provider, model_id, kind)
-                found = ChangeSum(
-                    rows=int(mine.sum()),
-                    requests=int(requests[mine].sum()),
-                    before_nano=int(repriced.old_nano[mine & repriced.old_priced].sum()),
-                    after_nano=int(repriced.new_nano[mine & repriced.new_priced].sum()),
-                    unpriced_rows=int((mine & ~repriced.new_priced).sum()),
-                )
-                self.sums[key] = self.sums.get(key, ChangeSum()) + found
-
-    def total(self, open_months: Iterable[date], *, approved: bool) -> ChangeSum:
-        """What is to be written without approval, or (``approved``) only with it."""
-        months = set(open_months)
-        total = ChangeSum()
-        for key, found in self.sums.items():
-            if needs_approval(key, months) is approved:
-                total += found
-        return total
-
-    def digest(self, open_months: Iterable[date]) -> str:
-        """What an approval stands for: equal exactly where all that needs it is equal."""
-        months = set(open_months)
-        waiting = sorted(
-            (item for item in self.sums.items() if needs_approval(item[0], months)),
-            key=lambda item: item[0],
-        )
-        return blake2b(repr(waiting).encode(), digest_size=16).hexdigest()
-
-
-def needs_approval(key: ChangeKey, open_months: Collection[date]) -> bool:
-    """Only rows that have a price, of a month that is over (decisions 4)."""
-    return key.kind is ChangeKind.CHANGED and key.period not in open_months
 
 
 def _offers(dimension: Dimension, book: PriceBook) -> dict[int, _Offer]:

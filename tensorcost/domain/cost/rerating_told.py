@@ -7,8 +7,9 @@ from tensorcost.domain.cost.reconciliation.months import month_name
 from tensorcost.domain.integration.progress import MAX_DETAILS, fenced
 
 _HEAD: Final = (
-    "| month | books | rows | of these unpriced so far | before USD | after USD | delta USD |",
-    "|---|---|---:|---:|---:|---:|---:|",
+    "| month | books | rows | unpriced so far | beside finer ones | requests | before USD "
+    "| after USD | delta USD | of it drift USD |",
+    "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|",
 )
 
 
@@ -26,13 +27,15 @@ def rerating_markdown(
         lines += ["", f"Preview {preview.number}:", "", *_HEAD]
         lines += [
             f"| {month_name(month.period)} | {month.state.value} | {month.rows} "
-            f"| {month.newly_priced_rows} | {month.before} | {month.after} | {month.delta} |"
+            f"| {month.newly_priced_rows} | {month.beside_rows} | {month.requests} "
+            f"| {month.before} | {month.after} | {month.delta} | {month.drift} |"
             for month in preview.months
         ]
         lines += [
             "",
             f"{preview.automatic_rows} rows need no approval, {preview.approval_rows} do "
-            f"({preview.approval_delta} USD).",
+            f"({preview.approval_delta} USD, {preview.approval_drift} of it on days that a bill "
+            "answers for: price drift alone).",
         ]
     if state is RerateState.AWAITING_APPROVAL:
         lines += ["", "Signals: `approve_now`, `reject_now`."]

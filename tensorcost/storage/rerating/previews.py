@@ -8,15 +8,28 @@ from uuid import UUID
 
 from tensorcost.domain.cost.contracts_rerating import RunKey
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
-from tensorcost.domain.cost.rerating import ChangeKey, ChangeKind, ChangeSum
+from tensorcost.domain.cost.rerating_changes import ChangeKey, ChangeKind, ChangeSum
 from tensorcost.domain.errors import NotFound
 from tensorcost.storage.session import TenantTx
 
 PREVIEW_KEY: Final = "tenant_id = :tenant AND rerating_id = :id AND preview = :preview"
 """As ``preview_key`` binds it."""
+_ADD_PREVIEW: Final = """
+    INSERT INTO ai.rerating_preview (tenant_id, rerating_id, preview, previewed_at,
+        listed_version, own_version, versions, imported_by, open_months)
+    VALUES (:tenant, :id, :preview, :at, :listed, :own, :versions, :by, :open)
+    ON CONFLICT DO NOTHING
+"""
+_ADD_CHANGE: Final = """
+    INSERT INTO ai.rerating_change (tenant_id, rerating_id, preview, period, provider, model_id,
+        kind, period_state, rows, requests, before_nano, after_nano, unpriced_rows, beside_rows,
+        drift_nano)
+    VALUES (:tenant, :id, :preview, :period, :provider, :model, :kind, :state, :rows, :requests,
+        :before, :after, :unpriced, :beside, :drift)
+"""
 _CHANGES: Final = f"""
     SELECT period, provider, model_id, kind, period_state, rows, requests, before_nano,
-           after_nano, unpriced_rows
+           after_nano, unpriced_rows, beside_rows, drift_nano
     FROM ai.rerating_change WHERE {PREVIEW_KEY} ORDER BY period, provider, model_id, kind
 """
 
@@ -55,22 +68,8 @@ async def add_preview(
     sums: Mapping[ChangeKey, ChangeSum],
 ) -> bool:
     """Store one preview with its changes; False where it is stored already."""
-    preview = found.preview
-    added = await tx.run(
-        "INSERT INTO ai.rerating_preview (tenant_id, rerating_id, preview, previewed_at, "
-        "listed_version, own_version, versions, imported_by, open_months) VALUES (:tenant, :id, "
-        ":preview, :at, :listed, :own, :versions, :by, :open) ON CONFLICT DO NOTHING",
-        tenant=tx.tenant_id,
-        id=rerating_id,
-        preview=preview,
-        at=found.previewed_at,
-        listed=found.listed_version,
-        own=found.own_version,
-        versions=list(found.versions),
-        by=list(found.imported_by),
-        open=sorted(found.open_months),
-    )
-    if not added:
+    run = RunKey(tenant_id=tx.tenant_id, rerating_id=rerating_id, preview=found.preview)
+    if not await _add_preview(tx, run, found):
         return False
     # A decision is waited for again once what needs none is applied.
     await tx.run(
@@ -79,31 +78,44 @@ async def add_preview(
         tenant=tx.tenant_id,
         id=rerating_id,
     )
+    rows = sorted(sums.items(), key=lambda item: item[0])
+    key = preview_key(tx, run)
     await tx.run_many(
-        "INSERT INTO ai.rerating_change (tenant_id, rerating_id, preview, period, provider, "
-        "model_id, kind, period_state, rows, requests, before_nano, after_nano, unpriced_rows) "
-        "VALUES (:tenant, :id, :preview, :period, :provider, :model, :kind, :state, :rows, "
-        ":requests, :before, :after, :unpriced)",
-        [
-            {
-                "tenant": tx.tenant_id,
-                "id": rerating_id,
-                "preview": preview,
-                "period": key.period,
-                "provider": key.provider,
-                "model": key.model_id,
-                "kind": key.kind.value,
-                "state": months[key.period].value,
-                "rows": change.rows,
-                "requests": change.requests,
-                "before": change.before_nano,
-                "after": change.after_nano,
-                "unpriced": change.unpriced_rows,
-            }
-            for key, change in sorted(sums.items(), key=lambda item: item[0])
-        ],
+        _ADD_CHANGE, [{**key, **_values(change, months[change[0].period])} for change in rows]
     )
     return True
+
+
+async def _add_preview(tx: TenantTx, run: RunKey, found: StoredPreview) -> bool:
+    added = await tx.run(
+        _ADD_PREVIEW,
+        **preview_key(tx, run),
+        at=found.previewed_at,
+        listed=found.listed_version,
+        own=found.own_version,
+        versions=list(found.versions),
+        by=list(found.imported_by),
+        open=sorted(found.open_months),
+    )
+    return added > 0
+
+
+def _values(change: tuple[ChangeKey, ChangeSum], state: PeriodState) -> dict[str, Any]:
+    key, sums = change
+    return {
+        "period": key.period,
+        "provider": key.provider,
+        "model": key.model_id,
+        "kind": key.kind.value,
+        "state": state.value,
+        "rows": sums.rows,
+        "requests": sums.requests,
+        "before": sums.before_nano,
+        "after": sums.after_nano,
+        "unpriced": sums.unpriced_rows,
+        "beside": sums.beside_rows,
+        "drift": sums.drift_nano,
+    }
 
 
 async def read_preview(tx: TenantTx, run: RunKey) -> StoredPreview:
@@ -133,7 +145,13 @@ async def read_changes(tx: TenantTx, run: RunKey) -> list[StoredChange]:
             key=ChangeKey(row.period, row.provider, row.model_id, ChangeKind(row.kind)),
             state=PeriodState(row.period_state),
             sums=ChangeSum(
-                row.rows, row.requests, row.before_nano, row.after_nano, row.unpriced_rows
+                row.rows,
+                row.requests,
+                row.before_nano,
+                row.after_nano,
+                row.unpriced_rows,
+                row.beside_rows,
+                row.drift_nano,
             ),
         )
         for row in await tx.all(_CHANGES, **preview_key(tx, run))

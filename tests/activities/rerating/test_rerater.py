@@ -7,7 +7,7 @@ import pytest
 
 from tensorcost.domain.cost.contracts_rerating import RerateState
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
-from tensorcost.domain.cost.rerating import ChangeKind
+from tensorcost.domain.cost.rerating_changes import ChangeKind
 from tensorcost.domain.errors import NotFound
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.storage.rerating import previews, runs

@@ -9,16 +9,7 @@ import pytest
 from tensorcost.domain.cost.price import Price, PriceKey, UnitKind
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
-from tensorcost.domain.cost.rerating import (
-    ChangeKey,
-    ChangeKind,
-    Changes,
-    ChangeSum,
-    Repriced,
-    books_state,
-    repriced_spans,
-    touches,
-)
+from tensorcost.domain.cost.rerating import Repriced, books_state, repriced_spans, touches
 from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 from tensorcost.domain.spend.limits import to_us
@@ -138,36 +129,3 @@ def test_a_month_that_is_over_waits_for_approval_unless_a_row_had_no_price(
 ) -> None:
     chosen = REPRICED.selected(approved=approved, frozen=frozen)
     assert np.flatnonzero(chosen).tolist() == rows
-
-
-def test_changes_are_added_up_by_month_model_and_kind() -> None:
-    changes = Changes()
-    names = [("bedrock", "a"), ("bedrock", "b")]
-    dim, requests = np.array([0, 0, 1, 1, 1]), np.array([1, 2, 3, 4, 5])
-    for _ in range(2):
-        changes.add(OCTOBER, names, dim, requests, REPRICED)
-    changes.add(NOVEMBER, names, dim, requests, REPRICED)
-    key = ChangeKey(OCTOBER, "bedrock", "a", ChangeKind.CHANGED)
-    assert changes.sums[key] == ChangeSum(2, 4, 10, 14)
-    lost = ChangeKey(OCTOBER, "bedrock", "b", ChangeKind.CHANGED)
-    assert changes.sums[lost] == ChangeSum(2, 10, 10, 0, unpriced_rows=2)
-    new = ChangeKey(OCTOBER, "bedrock", "b", ChangeKind.NEWLY_PRICED)
-    assert changes.sums[new] == ChangeSum(2, 6, 0, 14)
-    waiting = changes.total([NOVEMBER], approved=True)
-    assert (waiting.rows, waiting.delta_nano) == (4, -6)
-    assert changes.total([NOVEMBER], approved=False).rows == 2 + 3
-
-
-def test_an_approval_stands_for_what_needs_it_alone() -> None:
-    def digest(**changed: ChangeSum) -> str:
-        sums = {
-            ChangeKey(OCTOBER, "bedrock", "a", ChangeKind.CHANGED): ChangeSum(1, 1, 5, 7),
-            ChangeKey(OCTOBER, "bedrock", "a", ChangeKind.NEWLY_PRICED): ChangeSum(1, 1, 0, 7),
-            ChangeKey(NOVEMBER, "bedrock", "a", ChangeKind.CHANGED): ChangeSum(1, 1, 5, 7),
-        }
-        names = dict(zip(("waits", "new", "runs"), sums, strict=True))
-        sums |= {names[name]: found for name, found in changed.items()}
-        return Changes(sums).digest([NOVEMBER])
-
-    other = ChangeSum(1, 1, 5, 8)
-    assert digest() == digest(new=other) == digest(runs=other) != digest(waits=other)

@@ -19,6 +19,7 @@ PREVIEW = Preview(
     automatic_rows=1,
     approval_rows=2,
     approval_delta="0.400000000",
+    approval_drift="0.300000000",
     months=(
         MonthChange(
             period=date(2026, 10, 1),
@@ -29,6 +30,9 @@ PREVIEW = Preview(
             after="1.500000000",
             delta="0.500000000",
             models=1,
+            requests=2,
+            beside_rows=1,
+            drift="0.300000000",
         ),
     ),
 )
@@ -37,8 +41,9 @@ PREVIEW = Preview(
 def test_months_rows_and_what_is_waited_for() -> None:
     told = rerating_markdown(REQUEST, RerateState.AWAITING_APPROVAL, PREVIEW, "pay `attention`")
     assert "### Re-rating: price version 7" in told
-    assert "| 2026-10 | closing | 3 | 1 | 1.000000000 | 1.500000000 | 0.500000000 |" in told
-    assert "1 rows need no approval, 2 do (0.400000000 USD)." in told
+    amounts = "| 1.000000000 | 1.500000000 | 0.500000000 | 0.300000000 |"
+    assert f"| 2026-10 | closing | 3 | 1 | 1 | 2 {amounts}" in told
+    assert "1 rows need no approval, 2 do (0.400000000 USD, 0.300000000 of it on days" in told
     assert "Signals: `approve_now`, `reject_now`." in told
     assert "`` pay `attention` ``" in told
 
