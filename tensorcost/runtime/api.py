@@ -45,6 +45,7 @@ from tensorcost.services.rerating import ReratingService
 from tensorcost.services.rerating_processes import ReratingProcesses
 from tensorcost.services.rotation_processes import RotationProcesses
 from tensorcost.services.secret_rotation import SecretRotationService
+from tensorcost.services.spend.late import LateUsage
 from tensorcost.services.spend.push import PushService
 from tensorcost.services.spend.service import SpendService
 from tensorcost.services.tenancy.members import MemberService
@@ -99,8 +100,10 @@ def _application(
     tenants, members = TenantService(db, flags), MemberService(db, clock)
     audit = AuditService(db, AccessLog(clock), clock)
     costs, spend, prices = CostService(db, clock), SpendService(db, clock), PriceService(db, clock)
-    push = PushService(SpendIngest(db, PriceBooks(db)), clock)
     processes = IntegrationProcesses(Processes(parts.temporal))
+    reconciling = ReconcileProcess(processes.processes)
+    late = LateUsage(db, reconciling, clock)
+    push = PushService(SpendIngest(db, PriceBooks(db)), late, clock)
     connections = IntegrationService(
         db,
         processes,
@@ -112,9 +115,10 @@ def _application(
     rotations = SecretRotationService(
         db, RotationProcesses(processes.processes), parts.artefacts, clock
     )
-    reconciliations = ReconciliationService(db, ReconcileProcess(processes.processes), clock)
+    reconciliations = ReconciliationService(db, reconciling, clock)
     coverage = CoverageService(db, clock)
-    reratings = ReratingService(db, ReratingProcesses(processes.processes), clock)
+    deciding = ReratingProcesses(processes.processes, parts.settings.approval_warning)
+    reratings = ReratingService(db, deciding, clock)
     origins = frozenset(http.cors_origins)
     face = graphql.build(
         GraphqlDeps(

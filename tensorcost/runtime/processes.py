@@ -23,6 +23,7 @@ from tensorcost.runtime.probe import Ready, probe_server
 from tensorcost.runtime.settings import Settings
 from tensorcost.runtime.telemetry import open_telemetry
 from tensorcost.runtime.temporal import connect
+from tensorcost.services.rerating_processes import ReratingProcesses
 from tensorcost.storage.engine import make_engine
 from tensorcost.storage.safety import refuse_unsafe_role
 from tensorcost.storage.session import Database, PlatformDatabase
@@ -87,7 +88,8 @@ async def serve_workers(
             if TaskQueue.CORE in queues:
                 retention = Retention(events=timedelta(days=settings.event_days))
                 chores = jobs(deps.db, platform, utc_now, retention)
-                housekeeper = Housekeeper([*chores, rerating_job(deps.db, Processes(client))])
+                reratings = ReratingProcesses(Processes(client), settings.approval_warning)
+                housekeeper = Housekeeper([*chores, rerating_job(deps.db, reratings)])
             with stop_on_signals() as stop:
                 settle_heap()
                 async with probe_server(probe_port, _ready(client, stop)):

@@ -1,19 +1,27 @@
 """Which prices are in force for a model, where they come from and what overrides them (N2)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
+from tensorcost.activities.ingest.price_import import PriceImportReport, import_overrides
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.price import Price
-from tensorcost.domain.cost.query_window import Moment, parse_instant
+from tensorcost.domain.cost.query_window import Moment, midnight, parse_instant
 from tensorcost.domain.cost.regions import region_candidates
-from tensorcost.domain.errors import NotFound
+from tensorcost.domain.errors import NotFound, PayloadTooLarge, ValidationFailed
+from tensorcost.domain.identity.actors import actor_of
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.services.authorise import requires
 from tensorcost.services.spend.access import AuditedReads
 from tensorcost.storage.price_queries import read_model_prices
 from tensorcost.storage.session import Database
+
+MAX_MAP_BYTES: Final = 4 * 1024 * 1024
+EARLIEST: Final = date(2015, 1, 1)
+"""As far back as usage is accepted."""
+LATEST: Final = timedelta(days=3_660)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +43,10 @@ class ModelPriceList:
 
 
 class PriceService:
-    """Reads of the price catalogue."""
+    """Reads of the price catalogue, and a tenant's own prices brought into it."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
+        self._db = db
         self._clock = clock
         self._reads = AuditedReads(db, clock)
 
@@ -65,6 +74,32 @@ class PriceService:
             *(PriceInForce(price, False, _is_overridden(price, overrides)) for price in listed),
         ]
         return ModelPriceList(model_id, moment, tuple(sorted(found, key=_order)))
+
+    @requires(Scope.PRICE_ADMIN)
+    async def import_own(
+        self, principal: Principal, raw: bytes, effective_from: date, source: str
+    ) -> PriceImportReport:
+        """Bring the tenant's negotiated prices in; they hold from the UTC day on.
+
+        ``raw`` is a price map as JSON text, gzip or not. Stored rows that it concerns are then
+        held against it by a re-rating. Raises PayloadTooLarge beyond 4 MiB, and ValidationFailed
+        for what is no price map, gives no price, or whose parts name no place in time.
+        """
+        if len(raw) > MAX_MAP_BYTES:
+            raise PayloadTooLarge(f"a price map has at most {MAX_MAP_BYTES} bytes")
+        if not EARLIEST <= effective_from <= self._clock().date() + LATEST:
+            raise ValidationFailed(
+                f"'effective_from' lies between {EARLIEST} and {LATEST.days} days from now",
+                field="effective_from",
+            )
+        return await import_overrides(
+            self._db,
+            principal.tenant_id,
+            raw,
+            source,
+            midnight(effective_from),
+            actor=actor_of(principal),
+        )
 
 
 def _newest(prices: tuple[Price, ...], at: datetime, provider: str | None) -> list[Price]:

@@ -16,7 +16,7 @@ from tensorcost.domain.cost.contracts_rerating import (
     RerateState,
     RunKey,
 )
-from tensorcost.domain.cost.rerating import Changes, ChangeSum
+from tensorcost.domain.cost.rerating_changes import Changes, ChangeSum
 from tensorcost.domain.errors import Conflict, ValidationFailed
 from tensorcost.domain.identity.actors import actor_of
 from tensorcost.domain.identity.principal import Principal

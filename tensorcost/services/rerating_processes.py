@@ -1,6 +1,7 @@
 """The Rerate workflow as its use cases call it: typed, by name."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from tensorcost.activities.processes import Processes, must_be_open
@@ -9,6 +10,7 @@ from tensorcost.domain.cost.contracts_rerating import (
     APPROVE_UPDATE,
     PRICES_CHANGED_SIGNAL,
     REJECT_UPDATE,
+    WARNING,
     ApproveRequest,
     PricesChanged,
     RejectRequest,
@@ -21,13 +23,14 @@ _HAS_ENDED: Final = "the process of this re-rating has ended"
 
 @dataclass(frozen=True, slots=True)
 class ReratingProcesses:
-    """Starts and steers Rerate."""
+    """Starts and steers Rerate. ``warning`` is how long before an approval's end it is told."""
 
     processes: Processes
+    warning: timedelta = WARNING
 
     async def begin(self, request: RerateInput) -> tuple[str, bool]:
         """The workflow's id, and whether it is new; the same request under way is joined."""
-        process = rerate_process(request)
+        process = rerate_process(request.model_copy(update={"warning": self.warning}))
         return process.workflow_id, await self.processes.start(process)
 
     async def is_running(self, workflow_id: str) -> bool:

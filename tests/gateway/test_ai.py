@@ -13,10 +13,12 @@ from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.domain.identity.scopes import Role
 from tensorcost.domain.spend.facts import Actor
 from tensorcost.gateway.routes import ai
+from tensorcost.services.spend.late import LateUsage
 from tensorcost.services.spend.push import PushService
 from tensorcost.services.spend.service import SpendService
 from tests.gateway.world import World
 from tests.support import databases
+from tests.support.asked import Asked
 from tests.support.price_rows import add_list_price
 from tests.support.spend import dimension
 from tests.support.spend_rows import Use, add_uses
@@ -28,7 +30,9 @@ READS = ("spend", "spend/summary", "unit-economics", "agents/a/cost", "workflows
 @asynccontextmanager
 async def api(world: World, token: str | None) -> AsyncIterator[httpx2.AsyncClient]:
     ingest = SpendIngest(world.database, PriceBooks(world.database))
-    router = ai.router(SpendService(world.database, world.clock), PushService(ingest, world.clock))
+    late = LateUsage(world.database, Asked(), world.clock)
+    push = PushService(ingest, late, world.clock)
+    router = ai.router(SpendService(world.database, world.clock), push)
     async with world.client(token, routers=[router]) as client:
         yield client
 

@@ -260,3 +260,63 @@ async def test_prices_in_force_show_version_and_source(
         "list-2026",
     )
     assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
+
+
+DEAL = """{"deal-2": {"litellm_provider": "openai", "mode": "chat",
+    "input_cost_per_token": 0.00000012345678901234567891}}"""
+
+
+async def test_own_prices_are_imported_to_the_last_digit_and_once_per_key(world: World) -> None:
+    """A float would hold 17 digits of this price."""
+    tenant = await world.tenant()
+    asked = {"effective_from": "2026-10-01", "source": "contract 7"}
+    async with api(world, world.token(tenant)) as client:
+        answers = [
+            await client.post(
+                "/v1/cost/prices",
+                params=asked,
+                content=DEAL,
+                headers={"idempotency-key": "deal", "content-type": "application/json"},
+            )
+            for _ in range(2)
+        ]
+        found = await client.get("/v1/cost/prices", params={"model_id": "deal-2"})
+    first, again = answers
+    assert first.status_code == 200, first.text
+    data = first.json()["data"]
+    assert (data["new"], data["prices"], data["source"]) == (True, 1, "contract 7")
+    assert (again.json(), again.headers["idempotent-replayed"]) == (first.json(), "true")
+    (match,) = data["matches"]
+    assert (match["model_id"], match["idle"], data["idle_models"]) == ("deal-2", True, 1)
+    (place,) = match["places"]
+    assert (place["routing_scope"], place["kinds"], place["requests"]) == ("global", ["input"], 0)
+    (price,) = found.json()["data"]
+    assert (price["usd_per_million"], price["override"]) == ("0.12345678901234567891", True)
+    assert price["valid_from"].startswith("2026-10-01T00:00:00")
+
+
+@pytest.mark.parametrize(
+    ("asked", "content", "field"),
+    [
+        ({}, DEAL, "query.effective_from"),
+        ({"effective_from": "soon", "source": "c"}, DEAL, "query.effective_from"),
+        ({"effective_from": "2026-10-01", "source": ""}, DEAL, "query.source"),
+        ({"effective_from": "2026-10-01", "source": "c"}, "not json", "file"),
+    ],
+)
+async def test_a_price_import_that_is_wrong_names_the_part(
+    world: World, asked: dict[str, str], content: str, field: str
+) -> None:
+    tenant = await world.tenant()
+    async with api(world, world.token(tenant)) as client:
+        answer = await client.post("/v1/cost/prices", params=asked, content=content)
+    assert answer.status_code == 400, answer.text
+    assert field in str(answer.json()["details"])
+
+
+async def test_a_viewer_may_not_import_prices(world: World) -> None:
+    tenant = await world.tenant()
+    _, token = await world.member(tenant.tenant_id, Role.VIEWER)
+    async with api(world, token) as client:
+        answer = await client.post("/v1/cost/prices", content=DEAL)
+    assert (answer.status_code, answer.json()["code"]) == (403, "FORBIDDEN")

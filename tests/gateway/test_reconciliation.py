@@ -124,6 +124,18 @@ async def test_one_month_shows_versions_and_bills(world: World) -> None:
     (bill,) = month["bills"]
     assert (bill["invoice_id"], bill["counted"], bill["lines"]) == ("INV-1", True, 1)
     assert bill["totals"]["USD"] == month["totals"][0]["billed"]
+    gaps = {one["class"]: one for one in month["totals"][0]["gaps"]}
+    assert set(gaps) == {"unlogged", "price_drift"}
+    assert gaps["unlogged"]["meaning"]
+    assert "`GET /v1/cost/coverage`" in gaps["unlogged"]["remedy"]
+    (place,) = gaps["price_drift"]["contributors"]
+    assert (place["account_id"], place["model_id"], place["days"]) == (
+        PLACE.account_id,
+        PLACE.model_id,
+        1,
+    )
+    assert place["amount"] == gaps["price_drift"]["amount"]
+    assert PLACE.model_id in place["remedy"]
     assert month["versions"][0]["deliveries"] == [bill["delivery_id"]]
     assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
     assert senseless.status_code == 400
@@ -133,9 +145,10 @@ async def test_one_month_shows_versions_and_bills(world: World) -> None:
 async def test_ledger_rows_explain_their_gaps_and_page(world: World) -> None:
     tenant = await reconciled(world)
     both = together(explained_day(4, 1, 3), explained_day(2, 0, 2, cell=NOVA))
-    await write_version(
-        world.database, tenant.tenant_id, {FIFTH: explained_day(4, 1, 3), SIXTH: both}
-    )
+    async with world.database.tenant(tenant.tenant_id) as tx:
+        bill = await tx.scalar("SELECT current_delivery_id FROM ai.bill_period")
+    days = {FIFTH: explained_day(4, 1, 3), SIXTH: both}
+    await write_version(world.database, tenant.tenant_id, days, deliveries=[bill])
     async with api(world, world.token(tenant)) as client:
         first = await get(client, f"{ROOT}/2026-10/ledger", limit=2)
         rest = await get(client, f"{ROOT}/2026-10/ledger", limit=2, cursor=first["next_cursor"])
@@ -159,7 +172,14 @@ async def test_ledger_rows_explain_their_gaps_and_page(world: World) -> None:
     unlogged = last["gaps"][0]
     assert (unlogged["class"], unlogged["evidence"]) == (
         "unlogged",
-        {"hint": "unlogged", "lines": "2"},
+        {
+            "hint": "unlogged",
+            "lines": "2",
+            "usage_types": "USE1-Claude4.5Haiku-input-tokens",
+            "product_codes": "AmazonBedrock",
+            "line_item_types": "Usage",
+            "invoice_ids": "INV-1",
+        },
     )
     assert unlogged["meaning"]
     assert unlogged["remedy"]
@@ -177,6 +197,7 @@ async def test_ledger_rows_explain_their_gaps_and_page(world: World) -> None:
         ({"region": "us-east-1", "model_id": PLACE.model_id}, 1),
         ({"from": "2026-10-06"}, 0),
         ({"as_of": "2026-10-31"}, 0),
+        ({"order": "amount"}, 1),
     ],
 )
 async def test_ledger_rows_are_kept_by_what_is_asked(
@@ -196,6 +217,9 @@ async def test_ledger_rows_are_kept_by_what_is_asked(
         (ROOT, {"as_of": "2199-01-01"}, "as_of"),
         (f"{ROOT}/2026-10/ledger", {"class": "mystery"}, "query.class"),
         (f"{ROOT}/2026-10/ledger", {"min_gap": "-1"}, "query.min_gap"),
+        (f"{ROOT}/2026-10/ledger", {"order": "size"}, "query.order"),
+        (f"{ROOT}/2026-10/lines", {"class": "mystery"}, "query.class"),
+        (f"{ROOT}/2026-10/lines", {"from": "2026-09-30"}, "from"),
         (f"{ROOT}/2026-10/ledger", {"min_gap": "1e99"}, "query.min_gap"),
         (f"{ROOT}/2026-10/ledger", {"from": "2026-09-30"}, "from"),
         (f"{ROOT}/2026-10/diff", {"from": "-1"}, "query.from"),
@@ -214,6 +238,26 @@ async def test_bad_parameters_are_refused_by_name(
     assert [problem["field"] for problem in answer.json()["details"]] == [field]
 
 
+async def test_a_ledgers_row_leads_to_the_lines_of_the_bill(world: World) -> None:
+    tenant = await reconciled(world)
+    async with api(world, world.token(tenant)) as client:
+        (row,) = (await get(client, f"{ROOT}/2026-10/ledger"))["data"]
+        where = {"account": row["account_id"], "region": row["region"], "model_id": row["model_id"]}
+        days = {"from": "2026-10-05", "to": "2026-10-06"}
+        (line,) = (await get(client, f"{ROOT}/2026-10/lines", **where, **days))["data"]
+        taxes = (await get(client, f"{ROOT}/2026-10/lines", **{"class": "tax"}))["data"]
+        foreign = await client.get(f"{ROOT}/2026-10/lines", params={"cursor": "W10"})
+        missing = await client.get(f"{ROOT}/2026-09/lines")
+    evidence = row["gaps"][0]["evidence"]
+    assert evidence["usage_types"] == line["usage_type"] == "USE1-Claude4.5Haiku-input-tokens"
+    assert evidence["invoice_ids"] == line["invoice_id"] == "INV-1"
+    assert line["amount"] == row["billed"]
+    assert (line["class"], line["quantity"], line["unit"]) == ("usage", "5000000.000000", "tokens")
+    assert taxes == []
+    assert foreign.json()["details"][0]["field"] == "cursor"
+    assert missing.status_code == 404
+
+
 async def test_a_diff_has_signed_deltas(world: World) -> None:
     tenant = await reconciled(world)
     await write_version(world.database, tenant.tenant_id, {FIFTH: explained_day(3, 1, 3)})
@@ -225,6 +269,7 @@ async def test_a_diff_has_signed_deltas(world: World) -> None:
     (delta,) = found["deltas"]
     assert (delta["account_id"], delta["model_id"]) == (PLACE.account_id, PLACE.model_id)
     assert delta["billed"]["unblended"] == delta["attributed"]["unblended"] == "-1.000000000"
+    assert delta["class"] == "usage"
     assert [one["billed"]["unblended"] for one in whole["totals"]] == ["5.000000000"]
     assert (missing.status_code, missing.json()["code"]) == (404, "NOT_FOUND")
 

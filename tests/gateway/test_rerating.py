@@ -56,7 +56,9 @@ async def test_the_difference_is_shown_by_month_and_model(desk: Desk) -> None:
     assert listed["id"] == shown["id"] == str(desk.books.ids[-1])
     assert (listed["state"], listed["preview"]) == ("previewed", 1)
     assert (shown["automatic_rows"], shown["approval_rows"]) == (0, 1)
-    assert shown["approval_delta_usd"] == "0.000110000"
+    assert shown["approval_requests"] == 1
+    assert shown["approval_delta_usd"] == shown["approval_totals_delta_usd"] == "0.000110000"
+    assert shown["approval_drift_usd"] == "0.000000000"
     assert shown["imported_by"] == ["user:importer"]
     assert shown["changes"] == [
         {
@@ -67,10 +69,13 @@ async def test_the_difference_is_shown_by_month_and_model(desk: Desk) -> None:
             "kind": "changed",
             "needs_approval": True,
             "rows": 1,
+            "beside_rows": 0,
             "requests": 1,
             "before_usd": "0.000220000",
             "after_usd": "0.000330000",
             "delta_usd": "0.000110000",
+            "drift_usd": "0.000000000",
+            "totals_delta_usd": "0.000110000",
             "unpriced_rows": 0,
         }
     ]

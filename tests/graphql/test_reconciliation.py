@@ -67,10 +67,12 @@ async def test_one_month_and_what_its_versions_changed(face: GraphqlWorld, payer
     query = f"""{{
         reconciliationPeriod(period: "2026-10") {{
             period state versions {{ version days daysChanged }}
+            explained {{ currency gapClass meaning remedy
+                contributors {{ accountId modelId days remedy amount {AMOUNT} }} }}
             bills {{ exportName counted lines totals {{ currency amount {AMOUNT} }} }} }}
         reconciliationDiff(period: "2026-10") {{
             fromVersion toVersion restCount totals {{ currency accountId billed {AMOUNT} }}
-            deltas {{ accountId modelId attributed {AMOUNT} billed {AMOUNT} }} }}
+            deltas {{ accountId modelId lineClass attributed {AMOUNT} billed {AMOUNT} }} }}
     }}"""
     found = await face.data(caller(payer), query)
     month, diff = found["reconciliationPeriod"], found["reconciliationDiff"]
@@ -79,12 +81,38 @@ async def test_one_month_and_what_its_versions_changed(face: GraphqlWorld, payer
         (1, 2, 2),
     ]
     assert (month["period"], month["state"]) == ("2026-10", "CLOSING")
+    unlogged = next(one for one in month["explained"] if one["gapClass"] == "UNLOGGED")
+    (place,) = unlogged["contributors"]
+    assert (place["days"], place["amount"]["unblended"]) == (2, "2.000000000")
+    assert unlogged["meaning"]
     (bill,) = month["bills"]
     assert (bill["exportName"], bill["counted"], bill["lines"]) == ("daily", True, 2)
     assert (diff["fromVersion"], diff["toVersion"]) == (1, 2)
     (delta,) = diff["deltas"]
-    assert delta["attributed"]["unblended"] == "2.000000000"
+    assert (delta["lineClass"], delta["attributed"]["unblended"]) == ("USAGE", "2.000000000")
     assert delta["billed"]["unblended"] == "0.000000000"
+
+
+async def test_the_lines_of_the_bill_are_paged_and_filtered(
+    face: GraphqlWorld, payer: TenantId
+) -> None:
+    query = f"""query ($after: String, $filter: BillLineFilterInput, $window: WindowInput) {{
+        reconciliationLines(period: "2026-10", first: 1, after: $after, filter: $filter,
+            window: $window) {{
+            edges {{ cursor node {{ day lineClass usageType productCode invoiceId lineItemType
+                quantity unit serviceTier amount {AMOUNT} }} }}
+            pageInfo {{ hasNextPage }} }} }}"""
+    first = (await face.data(caller(payer), query))["reconciliationLines"]
+    (edge,) = first["edges"]
+    assert (edge["node"]["day"], edge["node"]["lineClass"]) == ("2026-10-05", "USAGE")
+    assert edge["node"]["usageType"] == "USE1-Claude4.5Haiku-input-tokens"
+    assert edge["node"]["amount"]["unblended"] == "5.000000000"
+    assert first["pageInfo"]["hasNextPage"]
+    rest = await face.data(caller(payer), query, after=edge["cursor"])
+    assert [e["node"]["day"] for e in rest["reconciliationLines"]["edges"]] == ["2026-10-06"]
+    for kept, count in (({"gapClass": "UNLOGGED"}, 1), ({"gapClass": "TAX"}, 0)):
+        found = await face.data(caller(payer), query, filter=kept)
+        assert len(found["reconciliationLines"]["edges"]) == count
 
 
 async def test_the_ledger_is_paged_filtered_and_explained(
@@ -107,6 +135,9 @@ async def test_the_ledger_is_paged_filtered_and_explained(
     assert first["pageInfo"]["hasNextPage"]
     rest = await face.data(caller(payer), query, window=OCTOBER, after=edge["cursor"])
     assert [e["node"]["day"] for e in rest["reconciliationLedger"]["edges"]] == ["2026-10-05"]
+    largest = 'reconciliationLedger(first: 5, order: AMOUNT, period: "2026-10")'
+    found = await face.data(caller(payer), f"{{ {largest} {{ nodes {{ day }} }} }}")
+    assert len(found["reconciliationLedger"]["nodes"]) == 2
     for kept, count in (
         ({"gapClass": "UNLOGGED", "minGap": "1"}, 1),
         ({"gapClass": "UNLOGGED", "minGap": "1.01"}, 0),
@@ -179,3 +210,41 @@ async def test_the_end_of_a_reconciliation_is_told_to_who_reads_costs(
 async def _events(stream: Any) -> AsyncIterator[Any]:
     async for event in stream:
         yield event
+
+
+MONTH = f"""period state pending version {{ version knownAt closedUntil days daysChanged }}
+    totals {{ currency estimate billed {AMOUNT} attributed {AMOUNT} difference {AMOUNT}
+        unattributed {{ share amount {AMOUNT} }} gaps {{ gapClass amount {AMOUNT} }} }}"""
+COVERED = "billed byRequests byMetrics unlogged explained explainedByRequests"
+
+
+async def test_two_years_of_months_and_the_coverage_fit_into_one_document(
+    face: GraphqlWorld, payer: TenantId
+) -> None:
+    """What a reconciliation page shows, with every field there is, under the default limit."""
+    query = f"""query Page($window: WindowInput!) {{
+        reconciliationPeriods(first: 24) {{ nodes {{ {MONTH} }} pageInfo {{ hasNextPage }} }}
+        spendCoverage(window: $window) {{ totals {{ {COVERED} }}
+            history {{ day totals {{ {COVERED} }} }}
+            places {{ accountId region totals {{ {COVERED} }} shortfalls {{ cause seen amount }} }}
+        }} }}"""
+    answer = await face.ask(caller(payer), query, window=OCTOBER)
+    assert "errors" not in answer
+    assert [m["period"] for m in answer["data"]["reconciliationPeriods"]["nodes"]] == ["2026-10"]
+    assert answer["data"]["spendCoverage"]["totals"]["billed"] == "10.000000000"
+    assert answer["extensions"]["cost"]["requested"] < answer["extensions"]["cost"]["limit"] / 2
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"{{ reconciliationPeriods(first: 200) {{ nodes {{ {MONTH} }} }} }}",
+        f"{{ spendCoverage(limit: 1000) {{ places {{ history {{ totals {{ {COVERED} }} }} }} }} }}",
+    ],
+)
+async def test_a_document_that_asks_for_far_more_than_a_page_shows_is_refused(
+    face: GraphqlWorld, payer: TenantId, query: str
+) -> None:
+    answer = await face.ask(caller(payer), query)
+    assert answer["data"] is None
+    assert answer["errors"][0]["extensions"]["code"] == "TOO_COSTLY"

@@ -24,13 +24,17 @@ async def test_the_difference_is_listed_and_shown(
     (node,) = page["reratings"]["nodes"]
     assert (node["state"], node["preview"]) == ("PREVIEWED", 1)
     query = """query ($id: ID!) { rerating(id: $id) {
-        rerating { id } automaticRows approvalRows approvalDelta importedBy
-        changes { period periodState modelId kind needsApproval before after delta }
+        rerating { id } automaticRows approvalRows approvalRequests approvalDelta approvalDrift
+        approvalTotalsDelta importedBy
+        changes { period periodState modelId kind needsApproval rows besideRows requests
+            before after delta drift totalsDelta }
     } }"""
     for key in (node["id"], str(books.ids[-1])):
         shown = (await face.data(me, query, id=key))["rerating"]
         assert shown["rerating"]["id"] == node["id"]
-        assert (shown["approvalRows"], shown["approvalDelta"]) == (1, "0.000110000")
+        assert (shown["approvalRows"], shown["approvalRequests"]) == (1, 1)
+        assert (shown["approvalDelta"], shown["approvalDrift"]) == ("0.000110000", "0.000000000")
+        assert shown["approvalTotalsDelta"] == "0.000110000"
         assert shown["importedBy"] == ["user:importer"]
         assert shown["changes"] == [
             {
@@ -39,9 +43,14 @@ async def test_the_difference_is_listed_and_shown(
                 "modelId": MODEL,
                 "kind": "CHANGED",
                 "needsApproval": True,
+                "rows": 1,
+                "besideRows": 0,
+                "requests": 1,
                 "before": "0.000220000",
                 "after": "0.000330000",
                 "delta": "0.000110000",
+                "drift": "0.000000000",
+                "totalsDelta": "0.000110000",
             }
         ]
     again = await face.data(

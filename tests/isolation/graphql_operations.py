@@ -24,7 +24,7 @@ from graphql import (
 from tests.isolation.settling import BILLED_MONTH, FLAG, REGION, Household
 
 DEPTH = 4
-RECONCILED = ("reconciliationLedger", "spendCoverage")
+RECONCILED = ("reconciliationLedger", "reconciliationLines", "spendCoverage")
 """Fields whose window is of whole days, as what they show is."""
 PAGE = 3
 
@@ -55,8 +55,10 @@ class Arguments:
             return [json.dumps(one) for one in (*self.ids.values(), *plain)]
         if name == "after":
             return [json.dumps(self.cursors[field])]
-        if kind.name in ("SpendFilterInput", "LedgerFilterInput"):
+        if kind.name in ("SpendFilterInput", "LedgerFilterInput", "BillLineFilterInput"):
             kept = self._filter() if kind.name == "SpendFilterInput" else self._ledger_filter()
+            if kind.name == "BillLineFilterInput":
+                del kept["minGap"]
             return [f"{{{label}: {value}}}" for label, value in kept.items()]
         if name == "window" and field in RECONCILED:
             return [f'{{from: "{BILLED_MONTH}-01", to: "{BILLED_MONTH}-31"}}']
@@ -107,6 +109,7 @@ class Arguments:
             "toVersion": ["1"],
             "account": [account],
             "region": [json.dumps(REGION)],
+            "order": ["DAY"],
             "silentOnly": ["true"],
             "basis": ["NET"],
             "charges": ["INVOICE"],

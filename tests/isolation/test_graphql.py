@@ -34,6 +34,7 @@ HARVEST = """{
   auditEntries(first: 1) { nodes { __typename id } pageInfo { endCursor } }
   reconciliationPeriods(first: 1) { nodes { period } pageInfo { endCursor } }
   reconciliationLedger(first: 1, period: "2026-10") { nodes { day } pageInfo { endCursor } }
+  reconciliationLines(first: 1, period: "2026-10") { nodes { day } pageInfo { endCursor } }
   reratings(first: 1) { nodes { __typename id } pageInfo { endCursor } }
   aiSpend(first: 1) { nodes { __typename id } pageInfo { endCursor } }
   more: connections(first: 1) { nodes { runs(first: 1) { nodes { __typename id } } } }

@@ -124,6 +124,9 @@ async def test_an_operation_shows_and_changes_nothing_of_theirs(walk: Walk, name
         if name == "invite_member":
             # Users are global (decisions 18): the same person has one id everywhere.
             shown -= {str(walk.street.theirs.tenant.owner_id)}
+        if name == "import_prices":
+            # By then the walk may have pushed an event of this model into our own tenant.
+            shown -= {walk.theirs.household.named("unpriced-model")}
         assert shown == set(), (call.label, answer.text)
         if call.aimed:
             assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND"), call.label

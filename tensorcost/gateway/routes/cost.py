@@ -1,15 +1,17 @@
-"""Summed cost: summary, breakdowns, time series, prices in force (C2, N2, N4)."""
+"""Summed cost: summary, breakdowns, time series, prices in force and of one's own (C2, N2, N4)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from tensorcost.activities.ingest.price_import import PriceImportReport
 from tensorcost.gateway.envelope import Bytes, Envelope, ok
 from tensorcost.gateway.routes.cost_params import (
     CostParams,
     GroupParams,
+    PriceImportParams,
     PriceParams,
     SeriesParams,
     TagParams,
@@ -28,6 +30,7 @@ from tensorcost.gateway.routes.cost_shapes import (
     sums_json,
     unpriced_json,
 )
+from tensorcost.gateway.routes.price_shapes import PriceMatchOut, matches_json
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
 from tensorcost.services.cost.answers import CostSummary, TimeSeries
@@ -51,6 +54,55 @@ class PriceOut(BaseModel):
     source: str
     override: bool = Field(description="The tenant's own price.")
     overridden: bool = Field(description="A list price that an override replaces.")
+
+
+class SkippedPricesOut(BaseModel):
+    reason: str
+    count: int
+
+
+class UnknownPriceOut(BaseModel):
+    model: str
+    field: str
+
+
+class PriceImportOut(BaseModel):
+    version: int
+    new: bool = Field(description="False where the same map was there for the same day.")
+    source: str
+    effective_from: datetime
+    prices: int
+    models: int
+    skipped: list[SkippedPricesOut] = Field(description="What was left out, by reason.")
+    unknown: list[UnknownPriceOut] = Field(description="Price fields that we do not know.")
+    conflicts: int = Field(description="Prices that two models give differently; one won.")
+    matches: list[PriceMatchOut] = Field(
+        description="The stored usage that takes its price from them, by model, at most 100: those "
+        "whose usage takes none come first."
+    )
+    idle_models: int = Field(description="Models of which no stored call takes a price of these.")
+
+
+_PRICE_MAP: Final[Json] = {
+    "requestBody": {
+        "required": True,
+        "description": "A LiteLLM-shaped price map: by model its provider, mode and prices in "
+        "dollars a token. At most 4 MiB.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "additionalProperties": {"type": "object"}},
+                "example": {
+                    "gpt-4o": {
+                        "litellm_provider": "openai",
+                        "mode": "chat",
+                        "input_cost_per_token": 2.5e-06,
+                        "output_cost_per_token": 1e-05,
+                    }
+                },
+            }
+        },
+    }
+}
 
 
 def router(costs: CostService, prices: PriceService) -> APIRouter:
@@ -109,6 +161,18 @@ def _prices(routes: APIRouter, prices: PriceService) -> None:
         found = await prices.in_force(caller, params.model_id, params.at, params.provider)
         return ok([_price(one) for one in found.prices])
 
+    # The body is read as text: a price must not pass through a float.
+    @routes.post("/prices", response_model=Envelope[PriceImportOut], openapi_extra=_PRICE_MAP)
+    @serves(PriceService.import_own)
+    async def import_prices(
+        caller: Caller, params: Annotated[PriceImportParams, Query()], request: Request
+    ) -> Bytes:
+        """Your own negotiated prices: they win over the list from their day on. Stored rows that
+        they concern are re-rated, after an approval where their month is over."""
+        raw = await request.body()
+        report = await prices.import_own(caller, raw, params.effective_from, params.source)
+        return ok(_imported(report))
+
 
 def _summary(found: CostSummary) -> Json:
     return {
@@ -139,6 +203,22 @@ def _series(found: TimeSeries) -> Json:
         "lines": [line_json(line) for line in found.lines],
         "totals": sums_json(found.sums),
         "beside": beside_json(found.beside),
+    }
+
+
+def _imported(report: PriceImportReport) -> Json:
+    return {
+        "version": report.version,
+        "new": report.new,
+        "source": report.source,
+        "effective_from": report.effective_from,
+        "prices": report.prices,
+        "models": report.models,
+        "skipped": [{"reason": why, "count": count} for why, count in report.skipped.items()],
+        "unknown": [{"model": model, "field": field} for model, field in report.unknown],
+        "conflicts": report.conflicts,
+        "matches": matches_json(report.matches),
+        "idle_models": sum(match.is_idle for match in report.matches),
     }
 
 

@@ -1,6 +1,7 @@
 """Query parameters that cost and spend routes share. Unknown ones are refused, not ignored:
 a mistyped filter would answer with everybody's cost. Frozen, so that they can be remembered."""
 
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -105,6 +106,14 @@ class SeriesParams(CostParams):
     step: Step = Step.DAY
     group_by: GroupBy | None = Field(default=None, description="One line a group; else the total.")
     lines: int | None = Field(default=None, ge=1, le=25, description="Largest groups to draw.")
+
+
+class PriceImportParams(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    effective_from: date = Field(description="UTC day from which these prices hold.")
+    source: str = Field(
+        min_length=1, max_length=200, description="Where the figures are from, such as a contract."
+    )
 
 
 class PriceParams(BaseModel):

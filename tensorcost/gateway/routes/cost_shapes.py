@@ -73,7 +73,9 @@ class RestOut(SumsOut):
 class BesideOut(BaseModel):
     grain: str
     reason: str = Field(description="Why it is shown and not added, e.g. `finer_grain`, `tax`.")
-    currency: str
+    currency: str = Field(
+        description="Other than USD: days here are billed in it, none of it in the totals."
+    )
     cost: str | None
     requests: int
     tokens: int

@@ -40,8 +40,16 @@ class PlaceFindingOut(BaseModel):
 
 class SilenceOut(BaseModel):
     cause: str = Field(description="The most probable one, such as `logs_in_another_region`.")
+    seen: str = Field(description="What tells so beyond the figures of the place, or nothing.")
     remedy: str
     findings: list[PlaceFindingOut] = Field(description="Needs the scope `integration:read`.")
+
+
+class ShortfallOut(BaseModel):
+    cause: str = Field(description="Such as `logging_began_later`.")
+    amount: str = Field(description="Unblended dollars that it stands for.")
+    seen: str
+    remedy: str
 
 
 class PlaceOut(CoveredOut):
@@ -50,6 +58,10 @@ class PlaceOut(CoveredOut):
     region: str = Field(description="Empty where the whole account is meant.")
     history: list[CoveredDayOut]
     silence: SilenceOut | None = Field(description="As of now; null with `as_of`.")
+    shortfalls: list[ShortfallOut] = Field(
+        description="Why single requests explain less than 95% though some are logged: probable "
+        "causes, the dearest first. As of now; empty with `as_of`."
+    )
 
 
 class CoverageOut(BaseModel):
@@ -86,6 +98,15 @@ def _place(place: CoveredPlace) -> Json:
         **_covered(place.coverage),
         "history": _history(place.history),
         "silence": None if place.silence is None else _silence(place.silence),
+        "shortfalls": [
+            {
+                "cause": one.cause.value,
+                "amount": format_nano(one.nano),
+                "seen": one.seen,
+                "remedy": one.remedy,
+            }
+            for one in place.shortfalls
+        ],
     }
 
 
@@ -107,6 +128,7 @@ def _history(days: Mapping[date, Coverage]) -> list[Json]:
 def _silence(silence: Silence) -> Json:
     return {
         "cause": silence.cause.value,
+        "seen": silence.seen,
         "remedy": silence.remedy,
         "findings": [
             {

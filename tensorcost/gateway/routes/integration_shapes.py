@@ -96,7 +96,10 @@ class StepOut(Counts):
     state: StepState
     detail: str
     attempt: int = Field(description="The newest attempt, from 1; 0 before the first.")
-    error_code: str
+    error_code: str = Field(
+        description="Of the last failed attempt, or of what a completed step refused or set aside: "
+        "`detail` says what."
+    )
     error: str = Field(description="Why the last attempt ended; empty once completed.")
     started_at: datetime
     finished_at: datetime | None

@@ -7,12 +7,14 @@ from fastapi import APIRouter, Query
 from tensorcost.domain.cost.reconciliation.months import month_name
 from tensorcost.gateway.envelope import Bytes, Envelope, accepted, ok
 from tensorcost.gateway.paging import next_cursor
+from tensorcost.gateway.routes.bill_line_shapes import BillLineOut, line_json
 from tensorcost.gateway.routes.coverage_shapes import CoverageOut, coverage_json
 from tensorcost.gateway.routes.reconciliation_params import (
     CoverageParams,
     DifferenceParams,
     KnownParams,
     LedgerParams,
+    LinesParams,
     MonthsParams,
     ReconcileBody,
 )
@@ -29,7 +31,12 @@ from tensorcost.gateway.routes.reconciliation_shapes import (
 )
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
-from tensorcost.services.reconciliation.asking import cursor_key, ledger_key, month_key
+from tensorcost.services.reconciliation.asking import (
+    cursor_key,
+    ledger_key,
+    line_key,
+    month_key,
+)
 from tensorcost.services.reconciliation.coverage import CoverageService
 from tensorcost.services.reconciliation.service import ReconciliationService
 
@@ -39,6 +46,7 @@ def router(reconciliation: ReconciliationService, coverage: CoverageService) -> 
     routes = api("/v1/cost", "reconciliation")
     _months(routes, reconciliation)
     _month(routes, reconciliation)
+    _lines(routes, reconciliation)
     _runs(routes, reconciliation)
     _coverage(routes, coverage)
     return routes
@@ -80,7 +88,7 @@ def _month(routes: APIRouter, reconciliation: ReconciliationService) -> None:
     ) -> Bytes:
         """Logged against billed by day, account, region and model; each gap by class."""
         page = params.page(params.limit)
-        after = ledger_key(page.after, field="cursor")
+        after = ledger_key(page.after, field="cursor", order=params.order)
         rows = await reconciliation.ledger(
             caller, params.ask(period), limit=page.limit, after=after
         )
@@ -99,6 +107,27 @@ def _month(routes: APIRouter, reconciliation: ReconciliationService) -> None:
             caller, period, former=params.from_, latter=params.to, limit=params.limit
         )
         return ok(difference_json(found))
+
+
+def _lines(routes: APIRouter, reconciliation: ReconciliationService) -> None:
+    @routes.get("/reconciliation/{period}/lines", response_model=Envelope[list[BillLineOut]])
+    @serves(ReconciliationService.bill_lines)
+    async def list_reconciliation_lines(
+        caller: Caller, period: str, params: Annotated[LinesParams, Query()]
+    ) -> Bytes:
+        """The lines of the bill behind a month's ledger: of its closed days, in the bill's order.
+        Name day, account, region, model and class of a ledger's row to see what it is made of."""
+        page = params.page(params.limit)
+        after = line_key(page.after, field="cursor")
+        rows = await reconciliation.bill_lines(
+            caller, params.ask(period), limit=page.limit, after=after
+        )
+        return ok(
+            [line_json(row) for row in rows],
+            next_cursor=next_cursor(
+                rows, page, lambda row: (str(row.key.delivery_id), row.key.line_no)
+            ),
+        )
 
 
 def _runs(routes: APIRouter, reconciliation: ReconciliationService) -> None:

@@ -9,7 +9,8 @@ from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass
 from tensorcost.domain.money import nano_from_decimal
 from tensorcost.gateway.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, key_of
 from tensorcost.gateway.routes.cost_params import WindowParams
-from tensorcost.services.reconciliation.asking import CoverageAsk, LedgerAsk
+from tensorcost.services.reconciliation.asking import CoverageAsk, LedgerAsk, LinesAsk
+from tensorcost.storage.reconciliation.ledger import LedgerOrder
 
 _TEXT = 2048
 _MONTHS = 12
@@ -61,6 +62,10 @@ class LedgerParams(WindowParams, PlaceParams, PagedParams):
         "in the row's currency.",
         examples=["0.01"],
     )
+    order: LedgerOrder = Field(
+        default=LedgerOrder.DAY,
+        description="The newest day first, or the largest amount of a class (of that asked for).",
+    )
     limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Rows in one answer.")
 
     def ask(self, period: str) -> LedgerAsk:
@@ -75,6 +80,33 @@ class LedgerParams(WindowParams, PlaceParams, PagedParams):
             model_id=self.model_id,
             gap_class=self.gap_class,
             min_gap_nano=None if self.min_gap is None else nano_from_decimal(self.min_gap),
+            order=self.order,
+        )
+
+
+class LinesParams(WindowParams, PlaceParams, PagedParams):
+    model_id: str | None = Field(default=None, max_length=_TEXT, description=_NAMES_NOTHING)
+    gap_class: GapClass | None = Field(
+        default=None,
+        alias="class",
+        description="Lines that this class of the ledger is about: its own, or else those of AI "
+        "usage.",
+    )
+    limit: int = Field(
+        default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Lines in one answer."
+    )
+
+    def ask(self, period: str) -> LinesAsk:
+        """The question as the service takes it."""
+        return LinesAsk(
+            period=period,
+            start=self.from_,
+            end=self.to,
+            as_of=self.as_of,
+            account=self.account,
+            region=self.region,
+            model_id=self.model_id,
+            gap_class=self.gap_class,
         )
 
 

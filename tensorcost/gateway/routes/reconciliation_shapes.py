@@ -3,8 +3,9 @@
 Money is a decimal string of whole currency units; what differs by cost basis is an object.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -15,9 +16,12 @@ from tensorcost.domain.cost.reconciliation.remedies import explain
 from tensorcost.domain.money import format_nano
 from tensorcost.gateway.routes.cost_shapes import Json
 from tensorcost.services.reconciliation.answers import Difference, Month, MonthDetail, MonthTotal
+from tensorcost.storage.reconciliation.contributors import Contributor
 from tensorcost.storage.reconciliation.ledger import LedgerRow
 from tensorcost.storage.reconciliation.versions import Version
 from tensorcost.storage.spend.bill_periods import BilledPeriod
+
+_ADD_UP: Final = "They add up to `billed` less `estimate`."
 
 
 class BasesOut(BaseModel):
@@ -38,7 +42,25 @@ class ClassOut(BaseModel):
     amount: BasesOut
 
 
-class MonthTotalOut(BaseModel):
+class ContributorOut(BaseModel):
+    account_id: str
+    region: str
+    model_id: str
+    amount: BasesOut
+    days: int
+    remedy: str
+
+
+class ExplainedClassOut(ClassOut):
+    meaning: str
+    remedy: str
+    contributors: list[ContributorOut] = Field(
+        description="The accounts, regions and models that weigh most, the largest first. Their "
+        "days and lines: the routes `ledger` and `lines` of the month."
+    )
+
+
+class TotalOut(BaseModel):
     currency: str
     billed: BasesOut = Field(description="As the bill's lines of the closed days add up.")
     attributed: BasesOut
@@ -47,16 +69,28 @@ class MonthTotalOut(BaseModel):
         description="`billed` less `attributed` and `unattributed`: always zero."
     )
     estimate: str = Field(description="By list price, before the bill.")
-    gaps: list[ClassOut] = Field(description="They add up to `billed` less `estimate`.")
 
 
-class MonthOut(BaseModel):
+class MonthTotalOut(TotalOut):
+    gaps: list[ClassOut] = Field(description=_ADD_UP)
+
+
+class ExplainedTotalOut(TotalOut):
+    gaps: list[ExplainedClassOut] = Field(description=_ADD_UP)
+
+
+class PeriodOut(BaseModel):
     period: str = Field(examples=["2026-10"])
-    state: str = Field(description="Of the bill, today: `open`, `closing` or `final`.")
+    state: str = Field(
+        description="Of the bill: `open`, `closing` or `final`; with `as_of` as it was then."
+    )
     pending: bool = Field(description="A bill is known that this version does not hold yet.")
     version: int | None
     known_at: datetime | None
     closed_until: date | None = Field(description="Days before this one are reconciled.")
+
+
+class MonthOut(PeriodOut):
     totals: list[MonthTotalOut]
 
 
@@ -83,7 +117,8 @@ class BillOut(BaseModel):
     totals: dict[str, BasesOut] = Field(description="Everything on it, by currency.")
 
 
-class MonthDetailOut(MonthOut):
+class MonthDetailOut(PeriodOut):
+    totals: list[ExplainedTotalOut]
     versions: list[VersionOut]
     bills: list[BillOut] = Field(description="Every export of the month; none with `as_of`.")
 
@@ -98,6 +133,11 @@ class DeltaTotalOut(BaseModel):
 class DeltaOut(DeltaTotalOut):
     account_id: str
     model_id: str
+    line_class: str = Field(
+        serialization_alias="class",
+        description="What was billed: `usage`, `credit`, `refund`, `tax`, `commitment` …",
+        examples=["refund"],
+    )
 
 
 class DifferenceOut(BaseModel):
@@ -159,6 +199,16 @@ def month_json(found: Month) -> Json:
 def detail_json(found: MonthDetail) -> Json:
     return {
         **month_json(found.month),
+        "totals": [
+            {
+                **_total(total),
+                "gaps": [
+                    _explained(name, money, found.contributors.get((total.currency, name), ()))
+                    for name, money in total.gaps.items()
+                ],
+            }
+            for total in found.month.totals
+        ],
         "versions": [_version(version) for version in found.versions],
         "bills": [_bill(bill) for bill in found.bills],
     }
@@ -177,6 +227,7 @@ def difference_json(found: Difference) -> Json:
             {
                 "account_id": one.account_id,
                 "model_id": one.model_id,
+                "class": one.line_class.value,
                 "currency": one.currency,
                 **_delta(one.estimate_nano, one.billed, one.attributed),
             }
@@ -218,6 +269,25 @@ def _total(total: MonthTotal) -> Json:
 
 def _classes(gaps: Mapping[GapClass, Money]) -> list[Json]:
     return [{"class": name.value, "amount": bases_json(money)} for name, money in gaps.items()]
+
+
+def _explained(name: GapClass, money: Money, contributors: Sequence[Contributor]) -> Json:
+    known = explain(name, {})
+    return {
+        "class": name.value,
+        "amount": bases_json(money),
+        "meaning": known.meaning,
+        "remedy": known.remedy,
+        "contributors": [
+            {
+                **one.cell._asdict(),
+                "amount": bases_json(one.money),
+                "days": one.days,
+                "remedy": explain(name, one.evidence, one.cell).remedy,
+            }
+            for one in contributors
+        ],
+    }
 
 
 def _version(version: Version) -> Json:
@@ -264,7 +334,7 @@ def _rests(total: CellSum) -> Json:
 
 
 def _gap(gap: Gap) -> Json:
-    known = explain(gap.gap_class, gap.evidence)
+    known = explain(gap.gap_class, gap.evidence, gap.cell)
     return {
         "class": gap.gap_class.value,
         "amount": bases_json(gap.money),

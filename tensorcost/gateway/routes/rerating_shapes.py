@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from tensorcost.domain.cost.contracts_rerating import RerateState
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.cost.reconciliation.months import month_name
-from tensorcost.domain.cost.rerating import ChangeKind, needs_approval
+from tensorcost.domain.cost.rerating_changes import ChangeKind, needs_approval
 from tensorcost.domain.money import format_nano
 from tensorcost.gateway.routes.cost_shapes import Json
 from tensorcost.services.rerating import MAX_REASON, ReratingDetail
@@ -43,11 +43,18 @@ class ChangeOut(BaseModel):
     model_id: str
     kind: ChangeKind
     needs_approval: bool
-    rows: int
-    requests: int
+    rows: int = Field(description="Rows that are written anew, of every grain.")
+    beside_rows: int = Field(
+        description="Of these, rows of whose calls finer rows tell: in no amount or request."
+    )
+    requests: int = Field(description="Calls behind the amounts, each counted once.")
     before_usd: str = Field(examples=["12.340000000"])
     after_usd: str
-    delta_usd: str
+    delta_usd: str = Field(description="What the estimates that count change by.")
+    drift_usd: str = Field(
+        description="Its part on days that a bill answers for: price drift alone, no total."
+    )
+    totals_delta_usd: str = Field(description="The rest: what the totals of cost change by.")
     unpriced_rows: int = Field(description="Rows that lose their price; in no amount.")
 
 
@@ -55,8 +62,11 @@ class ReratingDetailOut(ReratingOut):
     previewed_at: datetime
     imported_by: list[str] = Field(description="Who brought the prices: they may not approve.")
     automatic_rows: int = Field(description="Rows that need no approval.")
-    approval_rows: int
-    approval_delta_usd: str
+    approval_rows: int = Field(description="Rows that do, of every grain.")
+    approval_requests: int = Field(description="Calls behind them, each counted once.")
+    approval_delta_usd: str = Field(description="What their estimates that count change by.")
+    approval_drift_usd: str = Field(description="Its part that changes price drift alone.")
+    approval_totals_delta_usd: str = Field(description="Its part that the totals change by.")
     changes: list[ChangeOut] = Field(description="By month, provider and model.")
 
 
@@ -102,7 +112,10 @@ def detail_json(found: ReratingDetail) -> Json:
         "imported_by": found.preview.imported_by,
         "automatic_rows": found.automatic.rows,
         "approval_rows": found.waiting.rows,
+        "approval_requests": found.waiting.requests,
         "approval_delta_usd": format_nano(found.waiting.delta_nano),
+        "approval_drift_usd": format_nano(found.waiting.drift_nano),
+        "approval_totals_delta_usd": format_nano(found.waiting.totals_nano),
         "changes": [_change(found, change) for change in found.changes],
     }
 
@@ -117,9 +130,12 @@ def _change(found: ReratingDetail, change: StoredChange) -> Json:
         "kind": key.kind,
         "needs_approval": needs_approval(key, found.preview.open_months),
         "rows": sums.rows,
+        "beside_rows": sums.beside_rows,
         "requests": sums.requests,
         "before_usd": format_nano(sums.before_nano),
         "after_usd": format_nano(sums.after_nano),
         "delta_usd": format_nano(sums.delta_nano),
+        "drift_usd": format_nano(sums.drift_nano),
+        "totals_delta_usd": format_nano(sums.totals_nano),
         "unpriced_rows": sums.unpriced_rows,
     }

@@ -7,7 +7,7 @@ import strawberry
 from tensorcost.domain.cost.contracts_rerating import RerateState
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.cost.reconciliation.months import month_name
-from tensorcost.domain.cost.rerating import ChangeKind, needs_approval
+from tensorcost.domain.cost.rerating_changes import ChangeKind, needs_approval
 from tensorcost.graphql.ids import Node, global_id
 from tensorcost.graphql.scalars import Count, Money
 from tensorcost.services.rerating import ReratingDetail, StartedRerating
@@ -65,11 +65,20 @@ class ReratingChange:
     model_id: str
     kind: ChangeKind
     needs_approval: bool
-    rows: Count
-    requests: Count
+    rows: Count = strawberry.field(description="Rows that are written anew, of every grain.")
+    beside_rows: Count = strawberry.field(
+        description="Of these, rows of whose calls finer rows tell: in no amount or request."
+    )
+    requests: Count = strawberry.field(description="Calls behind the amounts, each counted once.")
     before: Money
     after: Money
-    delta: Money
+    delta: Money = strawberry.field(description="What the estimates that count change by.")
+    drift: Money = strawberry.field(
+        description="Its part on days that a bill answers for: price drift alone, no total."
+    )
+    totals_delta: Money = strawberry.field(
+        description="The rest: what the totals of cost change by."
+    )
     unpriced_rows: Count = strawberry.field(description="Rows that lose their price; in no amount.")
 
     @classmethod
@@ -83,10 +92,13 @@ class ReratingChange:
             kind=key.kind,
             needs_approval=needs_approval(key, found.preview.open_months),
             rows=Count(sums.rows),
+            beside_rows=Count(sums.beside_rows),
             requests=Count(sums.requests),
             before=Money(sums.before_nano),
             after=Money(sums.after_nano),
             delta=Money(sums.delta_nano),
+            drift=Money(sums.drift_nano),
+            totals_delta=Money(sums.totals_nano),
             unpriced_rows=Count(sums.unpriced_rows),
         )
 
@@ -99,8 +111,15 @@ class ReratingDetails:
         description="Who brought the prices: they may not approve."
     )
     automatic_rows: Count = strawberry.field(description="Rows that need no approval.")
-    approval_rows: Count
-    approval_delta: Money
+    approval_rows: Count = strawberry.field(description="Rows that do, of every grain.")
+    approval_requests: Count = strawberry.field(description="Calls behind them, each counted once.")
+    approval_delta: Money = strawberry.field(
+        description="What their estimates that count change by."
+    )
+    approval_drift: Money = strawberry.field(description="Its part that changes price drift alone.")
+    approval_totals_delta: Money = strawberry.field(
+        description="Its part that the totals change by."
+    )
     changes: list[ReratingChange] = strawberry.field(description="By month, provider and model.")
 
     @classmethod
@@ -111,7 +130,10 @@ class ReratingDetails:
             imported_by=list(found.preview.imported_by),
             automatic_rows=Count(found.automatic.rows),
             approval_rows=Count(found.waiting.rows),
+            approval_requests=Count(found.waiting.requests),
             approval_delta=Money(found.waiting.delta_nano),
+            approval_drift=Money(found.waiting.drift_nano),
+            approval_totals_delta=Money(found.waiting.totals_nano),
             changes=[ReratingChange.from_domain(found, change) for change in found.changes],
         )
 

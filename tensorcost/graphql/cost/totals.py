@@ -6,6 +6,7 @@ import strawberry
 
 from tensorcost.domain.cost.summary import Beside, Row, Sums, known_cost
 from tensorcost.domain.spend.facts import Grain
+from tensorcost.graphql.execution.sizes import listed
 from tensorcost.graphql.scalars import Count, Money
 
 strawberry.enum(Grain, name="Grain", description="How fine a source's rows are; finer wins.")
@@ -30,7 +31,7 @@ class CostTotals:
     unpriced_requests: Count
     unpriced_tokens: Count
     error_requests: Count
-    grains: list[GrainTotals]
+    grains: list[GrainTotals] = listed(len(Grain))
 
 
 @strawberry.type(
@@ -45,7 +46,9 @@ class CostRow(CostTotals):
 class CostBeside:
     grain: Grain
     reason: str
-    currency: str
+    currency: str = strawberry.field(
+        description="Other than USD: days here are billed in it, none of it in the totals."
+    )
     cost: Money | None
     requests: Count
     tokens: Count

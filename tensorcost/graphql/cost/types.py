@@ -6,7 +6,7 @@ from typing import Any
 import strawberry
 
 from tensorcost.domain.cost import summary_unpriced
-from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy, Step
+from tensorcost.domain.cost.query import DEFAULT_ROWS, Charges, CostBasis, GroupBy, Step
 from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.cost.summary import Line, Table
 from tensorcost.domain.spend.facts import Grain, Source
@@ -18,6 +18,7 @@ from tensorcost.graphql.cost.totals import (
     row_of,
     totals_of,
 )
+from tensorcost.graphql.execution.sizes import listed
 from tensorcost.graphql.scalars import Count, Money
 from tensorcost.services.cost import answers
 
@@ -97,7 +98,7 @@ class CostSummary(Settled):
 class CostBreakdown(Settled):
     dimension: GroupBy
     totals: CostTotals
-    rows: list[CostRow]
+    rows: list[CostRow] = listed(DEFAULT_ROWS, by_limit=True)
     rest: CostTotals | None = strawberry.field(description="The groups beyond the limit, summed.")
     rest_count: int
     beside: list[CostBeside]

@@ -6,6 +6,7 @@ from graphql import (
     DocumentNode,
     FieldNode,
     FragmentSpreadNode,
+    GraphQLField,
     GraphQLInterfaceType,
     GraphQLNamedType,
     GraphQLObjectType,
@@ -22,9 +23,10 @@ from graphql import (
 from tensorcost.graphql.execution.limits import (
     LIST_SIZE,
     Fragments,
-    first_of,
+    argument_of,
     sized_by_parent,
 )
+from tensorcost.graphql.execution.sizes import size_of
 
 
 def operation_cost(
@@ -46,7 +48,7 @@ def operation_cost(
         if getattr(definition.default_value, "kind", None) == "int_value"
     }
     measure = _Cost(schema, document, {**defaults, **variables})
-    return measure.of(root, operation.selection_set, LIST_SIZE)
+    return measure.of(root, operation.selection_set, None)
 
 
 class _Cost:
@@ -56,12 +58,14 @@ class _Cost:
         self._schema = schema
         self._variables = variables
         self._fragments = Fragments(document)
-        self._known: dict[tuple[str, int], int] = {}
+        self._known: dict[tuple[str, int | None], int] = {}
 
-    def of(self, parent: GraphQLNamedType, selections: SelectionSetNode, size: int) -> int:
+    def of(self, parent: GraphQLNamedType, selections: SelectionSetNode, size: int | None) -> int:
         return sum(self._selection(parent, node, size) for node in selections.selections)
 
-    def _selection(self, parent: GraphQLNamedType, selection: SelectionNode, size: int) -> int:
+    def _selection(
+        self, parent: GraphQLNamedType, selection: SelectionNode, size: int | None
+    ) -> int:
         if isinstance(selection, FieldNode):
             return self._field(parent, selection, size)
         if isinstance(selection, InlineFragmentNode):
@@ -72,7 +76,7 @@ class _Cost:
             return self._spread(selection, size)
         return 0
 
-    def _field(self, parent: GraphQLNamedType, field: FieldNode, size: int) -> int:
+    def _field(self, parent: GraphQLNamedType, field: FieldNode, size: int | None) -> int:
         if field.selection_set is None or not isinstance(
             parent, GraphQLObjectType | GraphQLInterfaceType
         ):
@@ -80,16 +84,14 @@ class _Cost:
         definition = parent.fields.get(field.name.value)
         if definition is None:
             return 0
-        first = first_of(field, self._variables)
-        below = LIST_SIZE if first is None else first
+        first = argument_of(field, "first", self._variables)
+        below = argument_of(field, "limit", self._variables) if first is None else first
         inner = 1 + self.of(get_named_type(definition.type), field.selection_set, below)
         if not is_list_type(get_nullable_type(definition.type)):
             return inner
-        if first is not None:
-            return inner * first
-        return inner * (size if sized_by_parent(field) else LIST_SIZE)
+        return inner * (_items(field, definition, size) if first is None else first)
 
-    def _spread(self, spread: FragmentSpreadNode, size: int) -> int:
+    def _spread(self, spread: FragmentSpreadNode, size: int | None) -> int:
         key = (spread.name.value, size)
         if key not in self._known:
             fragment = self._fragments.enter(spread)
@@ -101,3 +103,13 @@ class _Cost:
             )
             self._fragments.leave(spread)
         return self._known[key]
+
+
+def _items(field: FieldNode, definition: GraphQLField, size: int | None) -> int:
+    """Items of a list without ``first``; ``size`` is what the field above it was given."""
+    known = size_of(definition)
+    if known is not None and not known.by_limit:
+        return known.items
+    if size is not None and (known is not None or sized_by_parent(field)):
+        return size
+    return LIST_SIZE if known is None else known.items

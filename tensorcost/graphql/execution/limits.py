@@ -4,7 +4,8 @@ Fragments are measured once and reused: the usual recursive counters walk a frag
 every spread, and a few nested fragments then take longer than any query they guard.
 
 Cost: an object weighs 1, a leaf nothing, a list its items times their number: ``first`` where
-the field (or the connection above it) has that argument, else LIST_SIZE.
+the field (or the connection above it) has that argument, what the schema says of the field
+(``sizes``: closed sets, and lists that the ``limit`` above them cuts), else LIST_SIZE.
 """
 
 from collections.abc import Iterator
@@ -120,10 +121,10 @@ class _ShapeMeasure:
         return self._known[name]
 
 
-def first_of(field: FieldNode, variables: dict[str, Any]) -> int | None:
-    """The value of the argument ``first``, None where it is not given or no number."""
+def argument_of(field: FieldNode, name: str, variables: dict[str, Any]) -> int | None:
+    """The value of a number's argument, None where it is not given or no number."""
     for argument in field.arguments or ():
-        if argument.name.value == "first":
+        if argument.name.value == name:
             value: Any = None
             if isinstance(argument.value, IntValueNode):
                 value = int(argument.value.value)

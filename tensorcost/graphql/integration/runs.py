@@ -51,7 +51,10 @@ class SyncStep:
     started_at: datetime
     finished_at: datetime | None
     attempt: int = strawberry.field(description="The newest attempt, from 1; 0 before the first.")
-    error_code: str
+    error_code: str = strawberry.field(
+        description="Of the last failed attempt, or of what a completed step refused or set aside: "
+        "`detail` says what."
+    )
     error: str = strawberry.field(description="Why the last attempt ended; empty once completed.")
 
     @classmethod

@@ -6,10 +6,13 @@ from decimal import Decimal
 
 import strawberry
 
+from tensorcost.domain.cost.query import DEFAULT_ROWS
 from tensorcost.domain.cost.reconciliation.coverage import Coverage, share_shown
 from tensorcost.domain.cost.reconciliation.facts import Basis
+from tensorcost.domain.cost.reconciliation.shortfall import ShortfallCause
 from tensorcost.domain.cost.reconciliation.silence import SilenceCause
 from tensorcost.graphql.cost.types import CostWindow, window_of
+from tensorcost.graphql.execution.sizes import listed
 from tensorcost.graphql.ids import global_id
 from tensorcost.graphql.integration.findings import FINDING
 from tensorcost.graphql.scalars import Money, Rate
@@ -46,6 +49,9 @@ class PlaceFinding:
 @strawberry.type(description="Why a place says nothing.")
 class Silence:
     cause: SilenceCause
+    seen: str = strawberry.field(
+        description="What tells so beyond the figures of the place, or nothing."
+    )
     remedy: str
     findings: list[PlaceFinding] = strawberry.field(description="Needs the scope integration:read.")
 
@@ -53,6 +59,7 @@ class Silence:
     def from_domain(cls, found: answers.Silence) -> "Silence":
         return cls(
             cause=found.cause,
+            seen=found.seen,
             remedy=found.remedy,
             findings=[
                 PlaceFinding(
@@ -67,6 +74,14 @@ class Silence:
         )
 
 
+@strawberry.type(description="Why a place is logged in part: a probable cause and what was seen.")
+class Shortfall:
+    cause: ShortfallCause
+    amount: Money = strawberry.field(description="Unblended dollars that it stands for.")
+    seen: str
+    remedy: str
+
+
 @strawberry.type(description="An account and region; no region where the whole account is meant.")
 class CoveredPlace:
     account_id: str
@@ -76,6 +91,11 @@ class CoveredPlace:
     history: list[CoverageDay]
     silence: Silence | None = strawberry.field(
         description="As of now; null for an `asOf` question."
+    )
+    shortfalls: list[Shortfall] = listed(
+        len(ShortfallCause),
+        "Why single requests explain less than 95% though some are logged, the "
+        "dearest cause first. As of now; empty for an `asOf` question.",
     )
 
     @classmethod
@@ -87,6 +107,10 @@ class CoveredPlace:
             totals=_totals(found.coverage),
             history=_history(found.history),
             silence=None if found.silence is None else Silence.from_domain(found.silence),
+            shortfalls=[
+                Shortfall(cause=one.cause, amount=Money(one.nano), seen=one.seen, remedy=one.remedy)
+                for one in found.shortfalls
+            ],
         )
 
 
@@ -99,7 +123,9 @@ class SpendCoverage:
     history: list[CoverageDay] = strawberry.field(
         description="Reconciled days with usage, the oldest first."
     )
-    places: list[CoveredPlace] = strawberry.field(description="The largest unlogged amount first.")
+    places: list[CoveredPlace] = listed(
+        DEFAULT_ROWS, "The largest unlogged amount first.", by_limit=True
+    )
     rest_count: int = strawberry.field(description="Places beyond the limit.")
     silent_places: int
 

@@ -9,6 +9,7 @@ from tensorcost.domain.cost.reconciliation.facts import Gap, GapClass
 from tensorcost.domain.cost.reconciliation.remedies import explain
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.graphql.cost.inputs import WindowInput
+from tensorcost.graphql.execution.sizes import listed
 from tensorcost.graphql.reconciliation.amounts import BilledAmount
 from tensorcost.graphql.scalars import BigInt, Count, Money
 from tensorcost.services.reconciliation.asking import LedgerAsk
@@ -41,7 +42,7 @@ class LedgerGap:
 
     @classmethod
     def from_domain(cls, found: Gap) -> "LedgerGap":
-        known = explain(found.gap_class, found.evidence)
+        known = explain(found.gap_class, found.evidence, found.cell)
         return cls(
             gap_class=found.gap_class,
             amount=BilledAmount.from_domain(found.money),
@@ -69,7 +70,7 @@ class LedgerEntry:
     billed: BilledAmount
     attributed: BilledAmount
     residual: BilledAmount = strawberry.field(description="`billed` less `attributed`.")
-    gaps: list[LedgerGap] = strawberry.field(description="They add up to `billed` less `estimate`.")
+    gaps: list[LedgerGap] = listed(len(GapClass), "They add up to `billed` less `estimate`.")
 
     @classmethod
     def from_domain(cls, found: LedgerRow) -> "LedgerEntry":

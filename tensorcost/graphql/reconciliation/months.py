@@ -1,19 +1,23 @@
 """Reconciled months, their versions and bills, and what a version changed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import strawberry
 
+from tensorcost.domain.cost.query import DEFAULT_ROWS
 from tensorcost.domain.cost.reconciliation import facts
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
-from tensorcost.domain.cost.reconciliation.facts import GapClass, Share
+from tensorcost.domain.cost.reconciliation.facts import GapClass, LineClass, Share
 from tensorcost.domain.cost.reconciliation.months import month_name
+from tensorcost.domain.cost.reconciliation.remedies import explain
+from tensorcost.graphql.execution.sizes import CURRENCIES, listed
 from tensorcost.graphql.reconciliation.amounts import BilledAmount
 from tensorcost.graphql.scalars import Count, Money
 from tensorcost.services.reconciliation import answers
 from tensorcost.storage.reconciliation import versions
+from tensorcost.storage.reconciliation.contributors import MOST_CONTRIBUTORS, Contributor
 from tensorcost.storage.spend import bill_periods
 
 
@@ -29,17 +33,49 @@ class GapPart:
     amount: BilledAmount
 
 
+@strawberry.type(description="A place's part of a class, and what to do about it.")
+class GapContributor:
+    account_id: str
+    region: str
+    model_id: str
+    amount: BilledAmount
+    days: int
+    remedy: str
+
+    @classmethod
+    def from_domain(cls, gap_class: GapClass, found: Contributor) -> "GapContributor":
+        return cls(
+            account_id=found.cell.account_id,
+            region=found.cell.region,
+            model_id=found.cell.model_id,
+            amount=BilledAmount.from_domain(found.money),
+            days=found.days,
+            remedy=explain(gap_class, found.evidence, found.cell).remedy,
+        )
+
+
+@strawberry.type(description="A class of a month's gap in one currency, and where it comes from.")
+class ExplainedGap:
+    currency: str
+    gap_class: GapClass
+    meaning: str
+    remedy: str
+    contributors: list[GapContributor] = listed(
+        MOST_CONTRIBUTORS, "The places that weigh most, the largest first."
+    )
+
+
 @strawberry.type(description="The closed days of a month in one currency.")
 class ReconciliationTotal:
     currency: str
     billed: BilledAmount = strawberry.field(description="As the bill's own lines add up.")
     attributed: BilledAmount
-    unattributed: list[UnattributedPart]
+    unattributed: list[UnattributedPart] = listed(len(Share) - 1)
     difference: BilledAmount = strawberry.field(
         description="`billed` less `attributed` and `unattributed`: always zero."
     )
     estimate: Money = strawberry.field(description="By list price, before the bill.")
-    gaps: list[GapPart] = strawberry.field(description="They add up to `billed` less `estimate`.")
+    gaps: list[GapPart] = listed(len(GapClass), "They add up to `billed` less `estimate`.")
 
     @classmethod
     def from_domain(cls, found: answers.MonthTotal) -> "ReconciliationTotal":
@@ -81,12 +117,14 @@ class ReconciliationVersion:
 @strawberry.type(description="A billing month and the newest version of its reconciliation.")
 class ReconciliationPeriod:
     period: str
-    state: PeriodState = strawberry.field(description="Of the bill, today.")
+    state: PeriodState = strawberry.field(
+        description="Of the bill; as it was then for an `asOf` question."
+    )
     pending: bool = strawberry.field(
         description="A bill is known that the version does not hold yet."
     )
     version: ReconciliationVersion | None
-    totals: list[ReconciliationTotal]
+    totals: list[ReconciliationTotal] = listed(CURRENCIES)
 
     @classmethod
     def from_domain(cls, found: answers.Month) -> "ReconciliationPeriod":
@@ -112,7 +150,7 @@ class BillDelivery:
     invoice_since: datetime | None
     known_at: datetime
     lines: Count
-    totals: list[BillTotal]
+    totals: list[BillTotal] = listed(CURRENCIES)
 
     @classmethod
     def from_domain(cls, found: bill_periods.BilledPeriod) -> "BillDelivery":
@@ -137,6 +175,9 @@ class BillDelivery:
 class ReconciliationPeriodDetail(ReconciliationPeriod):
     versions: list[ReconciliationVersion] = strawberry.field(description="The newest first.")
     bills: list[BillDelivery] = strawberry.field(description="None for an `asOf` question.")
+    explained: list[ExplainedGap] = listed(
+        CURRENCIES * len(GapClass), "Each class of the gap in each currency."
+    )
 
     @classmethod
     def with_versions(cls, found: answers.MonthDetail) -> "ReconciliationPeriodDetail":
@@ -144,13 +185,20 @@ class ReconciliationPeriodDetail(ReconciliationPeriod):
             **_fields(found.month),
             versions=[ReconciliationVersion.from_domain(one) for one in found.versions],
             bills=[BillDelivery.from_domain(one) for one in found.bills],
+            explained=[
+                _explained(currency, name, places)
+                for (currency, name), places in found.contributors.items()
+            ],
         )
 
 
-@strawberry.type(description="Signed. A sum names neither account nor model.")
+@strawberry.type(description="Signed. A sum names neither account, model nor class.")
 class ReconciliationDelta:
     account_id: str | None
     model_id: str | None
+    line_class: LineClass | None = strawberry.field(
+        description="What was billed; estimates and what is attributed belong to usage."
+    )
     currency: str
     estimate: Money
     billed: BilledAmount
@@ -162,9 +210,9 @@ class ReconciliationDiff:
     period: str
     from_version: int
     to_version: int
-    totals: list[ReconciliationDelta]
-    deltas: list[ReconciliationDelta] = strawberry.field(
-        description="The largest change of the bill first."
+    totals: list[ReconciliationDelta] = listed(CURRENCIES)
+    deltas: list[ReconciliationDelta] = listed(
+        DEFAULT_ROWS, "The largest change of the bill first.", by_limit=True
     )
     rest_count: int = strawberry.field(description="Deltas beyond the limit.")
 
@@ -174,8 +222,8 @@ class ReconciliationDiff:
             period=month_name(found.period),
             from_version=found.former,
             to_version=found.latter,
-            totals=[_delta(one, None, None) for one in found.totals],
-            deltas=[_delta(one, one.account_id, one.model_id) for one in found.deltas],
+            totals=[_delta(one) for one in found.totals],
+            deltas=[_delta(one, one) for one in found.deltas],
             rest_count=found.rest_count,
         )
 
@@ -191,6 +239,17 @@ def _fields(found: answers.Month) -> dict[str, Any]:
     }
 
 
+def _explained(currency: str, name: GapClass, places: Sequence[Contributor]) -> ExplainedGap:
+    known = explain(name, {})
+    return ExplainedGap(
+        currency=currency,
+        gap_class=name,
+        meaning=known.meaning,
+        remedy=known.remedy,
+        contributors=[GapContributor.from_domain(name, one) for one in places],
+    )
+
+
 def _gaps(found: Mapping[GapClass, facts.Money]) -> list[GapPart]:
     return [
         GapPart(gap_class=name, amount=BilledAmount.from_domain(money))
@@ -199,11 +258,12 @@ def _gaps(found: Mapping[GapClass, facts.Money]) -> list[GapPart]:
 
 
 def _delta(
-    found: answers.DeltaTotal | versions.Delta, account: str | None, model: str | None
+    found: answers.DeltaTotal | versions.Delta, named: versions.Delta | None = None
 ) -> ReconciliationDelta:
     return ReconciliationDelta(
-        account_id=account,
-        model_id=model,
+        account_id=None if named is None else named.account_id,
+        model_id=None if named is None else named.model_id,
+        line_class=None if named is None else named.line_class,
         currency=found.currency,
         estimate=Money(found.estimate_nano),
         billed=BilledAmount.from_domain(found.billed),

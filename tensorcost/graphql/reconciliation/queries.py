@@ -1,5 +1,7 @@
 """What the bill says against what was logged."""
 
+from dataclasses import replace
+
 import strawberry
 
 from tensorcost.domain.cost.reconciliation.facts import Basis
@@ -9,6 +11,11 @@ from tensorcost.graphql.cost.inputs import WindowInput
 from tensorcost.graphql.paging import Connection, connection, page_of
 from tensorcost.graphql.reconciliation.coverage import SpendCoverage
 from tensorcost.graphql.reconciliation.ledger import LedgerEntry, LedgerFilterInput, ledger_ask
+from tensorcost.graphql.reconciliation.lines import (
+    BillLineFilterInput,
+    ReconciledBillLine,
+    lines_ask,
+)
 from tensorcost.graphql.reconciliation.months import (
     ReconciliationDiff,
     ReconciliationPeriod,
@@ -20,10 +27,12 @@ from tensorcost.services.reconciliation.asking import (
     CoverageAsk,
     cursor_key,
     ledger_key,
+    line_key,
     month_key,
 )
 from tensorcost.services.reconciliation.coverage import CoverageService
 from tensorcost.services.reconciliation.service import ReconciliationService
+from tensorcost.storage.reconciliation.ledger import LedgerOrder
 
 
 @strawberry.type
@@ -86,16 +95,44 @@ class ReconciliationQueries:
         period: str | None = None,
         window: WindowInput | None = None,
         filter: LedgerFilterInput | None = None,
+        order: LedgerOrder = LedgerOrder.DAY,
     ) -> Connection[LedgerEntry] | None:
         context, page = info.context, page_of(first, after)
         rows = await context.services.reconciliation.ledger(
             context.principal,
-            ledger_ask(period, window, filter),
+            replace(ledger_ask(period, window, filter), order=order),
             limit=page.limit,
-            after=ledger_key(page.after, field="after"),
+            after=ledger_key(page.after, field="after", order=order),
         )
         return connection(
             rows, page, node=LedgerEntry.from_domain, key=lambda row: cursor_key(row.key)
+        )
+
+    @query(
+        ReconciliationService.bill_lines,
+        "The lines of the bill behind a month's ledger: of its closed days, in the bill's order.",
+    )
+    async def reconciliation_lines(
+        self,
+        info: GraphqlInfo,
+        period: str,
+        first: int,
+        after: str | None = None,
+        window: WindowInput | None = None,
+        filter: BillLineFilterInput | None = None,
+    ) -> Connection[ReconciledBillLine] | None:
+        context, page = info.context, page_of(first, after)
+        rows = await context.services.reconciliation.bill_lines(
+            context.principal,
+            lines_ask(period, window, filter),
+            limit=page.limit,
+            after=line_key(page.after, field="after"),
+        )
+        return connection(
+            rows,
+            page,
+            node=ReconciledBillLine.from_domain,
+            key=lambda row: (str(row.key.delivery_id), row.key.line_no),
         )
 
     @query(

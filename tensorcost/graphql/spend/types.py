@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import strawberry
 
-from tensorcost.domain.cost.query import GroupBy
+from tensorcost.domain.cost.query import DEFAULT_ROWS, GroupBy
 from tensorcost.domain.cost.unit_economics import UnitEconomics as Figures
 from tensorcost.graphql.cost.totals import (
     CostBeside,
@@ -22,6 +22,7 @@ from tensorcost.graphql.cost.types import (
     settled,
     unpriced_of,
 )
+from tensorcost.graphql.execution.sizes import listed
 from tensorcost.graphql.scalars import Rate
 from tensorcost.services.spend import answers
 
@@ -29,10 +30,10 @@ from tensorcost.services.spend import answers
 @strawberry.type(description="AI spend without GPU hours, four ways.")
 class AiSpendSummary(Settled):
     totals: CostTotals
-    by_provider: list[CostRow]
-    by_model: list[CostRow]
-    by_application: list[CostRow]
-    by_team: list[CostRow]
+    by_provider: list[CostRow] = listed(DEFAULT_ROWS, by_limit=True)
+    by_model: list[CostRow] = listed(DEFAULT_ROWS, by_limit=True)
+    by_application: list[CostRow] = listed(DEFAULT_ROWS, by_limit=True)
+    by_team: list[CostRow] = listed(DEFAULT_ROWS, by_limit=True)
     beside: list[CostBeside]
     unpriced: list[UnpricedPart]
 
@@ -96,7 +97,7 @@ class UnitRow:
 class UnitEconomics(Settled):
     dimension: GroupBy
     total: UnitRow
-    rows: list[UnitRow]
+    rows: list[UnitRow] = listed(DEFAULT_ROWS, by_limit=True)
     rest_count: int
 
     @classmethod

@@ -65,7 +65,7 @@ class _Ports:
 
 
 class EmbeddedTemporal:
-    """One server; with a ``db_file`` a second start finds its workflows."""
+    """One server; with a ``db_file`` a second start finds its workflows, at the same address."""
 
     def __init__(
         self, data_dir: Path, options: TemporalOptions, binary: Path | None = None
@@ -73,6 +73,7 @@ class EmbeddedTemporal:
         self._data_dir = data_dir
         self._options = options
         self._binary = binary
+        self._ports: _Ports | None = None
         self._child: ChildProcess | None = None
 
     def start(self) -> TemporalAddress:
@@ -83,7 +84,7 @@ class EmbeddedTemporal:
         binary = ensure(self._binary)
         self._data_dir.mkdir(parents=True, exist_ok=True)
         for _ in range(ATTEMPTS):
-            ports = _Ports(*free_ports(4))
+            ports = self._ports or _Ports(*free_ports(4))
             try:
                 self._child = self._launch(binary, ports)
             except EmbeddedServerError as error:
@@ -92,6 +93,7 @@ class EmbeddedTemporal:
                 failure = error
                 time.sleep(RETRY_SECONDS)
             else:
+                self._ports = ports
                 return self._prepare(self._child, binary, ports)
         raise failure
 
@@ -99,6 +101,12 @@ class EmbeddedTemporal:
         """End the server; nothing happens if not running."""
         if self._child is not None:
             self._child.stop()
+            self._child = None
+
+    def kill(self) -> None:
+        """End the server at once, as a crash would; nothing happens if not running."""
+        if self._child is not None:
+            self._child.kill()
             self._child = None
 
     def _prepare(self, child: ChildProcess, binary: Path, ports: _Ports) -> TemporalAddress:

@@ -1,6 +1,6 @@
 """What the reconciliation use cases answer. Amounts are integer nano-units of a currency."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -8,8 +8,10 @@ from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.cost.reconciliation.coverage import Coverage
 from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass, Money, Share
+from tensorcost.domain.cost.reconciliation.shortfall import Shortfall
 from tensorcost.domain.cost.reconciliation.silence import SilenceCause
 from tensorcost.domain.cost.reconciliation.surroundings import PlaceFinding
+from tensorcost.storage.reconciliation.contributors import Contributor
 from tensorcost.storage.reconciliation.versions import Delta, Version
 from tensorcost.storage.spend.bill_periods import BilledPeriod
 
@@ -42,11 +44,11 @@ class Month:
 
     period: date
     state: PeriodState
-    """Of the bill, today: reconciliations of the past do not change it."""
+    """Of the bill, at the moment that is asked about."""
     version: Version | None
     """None before its first reconciliation."""
     is_pending: bool
-    """A bill is known that the version does not hold yet."""
+    """A bill is known by then that the version does not hold yet."""
     totals: tuple[MonthTotal, ...]
 
 
@@ -57,6 +59,8 @@ class MonthDetail:
     """The newest first."""
     bills: tuple[BilledPeriod, ...]
     """Every export of the month, counted or not; none for an ``as_of`` question."""
+    contributors: Mapping[tuple[str, GapClass], Sequence[Contributor]]
+    """By currency and class the places that weigh most, the largest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class Silence:
 
     cause: SilenceCause
     remedy: str
+    seen: str
+    """What tells so, where it is more than the place's own figures; else empty."""
     findings: tuple[PlaceFinding, ...]
     """None for a caller who may not read connections."""
 
@@ -101,6 +107,8 @@ class CoveredPlace:
     history: Mapping[date, Coverage]
     """Reconciled days with usage, in order."""
     silence: Silence | None
+    shortfalls: tuple[Shortfall, ...]
+    """Why it is below its service level though some calls are logged; the dearest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
+from uuid import UUID
 
 from tensorcost.domain.cost.query import DAILY
 from tensorcost.domain.cost.query_window import Moment, Window, day_window, known_by
 from tensorcost.domain.cost.reconciliation.closing import period_end
 from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass
+from tensorcost.domain.cost.reconciliation.line_names import lines_of_class
 from tensorcost.domain.cost.reconciliation.months import month_name, month_of
 from tensorcost.domain.errors import ValidationFailed
-from tensorcost.storage.reconciliation.ledger import LedgerKey, LedgerQuery
+from tensorcost.storage.reconciliation.bill_lines import LineKey, LineQuery
+from tensorcost.storage.reconciliation.ledger import LedgerKey, LedgerOrder, LedgerQuery
 
 _FOREIGN: Final = "not a cursor that this list handed out"
 
@@ -33,6 +36,25 @@ class LedgerAsk:
     model_id: str | None = None
     gap_class: GapClass | None = None
     min_gap_nano: int | None = None
+    order: LedgerOrder = LedgerOrder.DAY
+
+
+@dataclass(frozen=True, slots=True)
+class LinesAsk:
+    """The bill behind a month or behind some of its ledger: days of ``[start, end)`` within it.
+
+    ``gap_class`` keeps the lines that the class is about: those of tax, credit, refund, discount,
+    commitment, other currency and out of scope are their own, all others are about usage.
+    """
+
+    period: str
+    start: Moment | None = None
+    end: Moment | None = None
+    as_of: Moment | None = None
+    account: str | None = None
+    region: str | None = None
+    model_id: str | None = None
+    gap_class: GapClass | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +83,21 @@ def ledger_query(ask: LedgerAsk, now: datetime) -> LedgerQuery:
         model_id=ask.model_id,
         gap_class=ask.gap_class,
         min_gap_nano=ask.min_gap_nano,
+        as_of=as_of_moment(ask.as_of, now),
+        order=ask.order,
+    )
+
+
+def line_query(ask: LinesAsk, now: datetime) -> LineQuery:
+    """The checked question. Raises ValidationFailed naming the parameter that is wrong."""
+    window = _month_window(ask.period, ask.start, ask.end, now)
+    return LineQuery(
+        first_day=window.first_day,
+        end_day=window.end_day,
+        account_id=ask.account,
+        region=ask.region,
+        model_id=ask.model_id,
+        line_class=None if ask.gap_class is None else lines_of_class(ask.gap_class),
         as_of=as_of_moment(ask.as_of, now),
     )
 
@@ -92,32 +129,50 @@ def month_key(after: Sequence[str | int] | None, *, field: str) -> date | None:
         raise ValidationFailed(_FOREIGN, field=field) from error
 
 
-def ledger_key(after: Sequence[str | int] | None, *, field: str) -> LedgerKey | None:
-    """Where a ledger goes on, by its cursor; ValidationFailed for another list's."""
+def ledger_key(
+    after: Sequence[str | int] | None, *, field: str, order: LedgerOrder = LedgerOrder.DAY
+) -> LedgerKey | None:
+    """Where a ledger goes on, by its cursor; ValidationFailed for that of another list or order."""
     if after is None:
         return None
     try:
-        day, *rest = (str(part) for part in after)
-        account, region, model, currency = rest
-        return LedgerKey(date.fromisoformat(day), account, region, model, currency)
+        parts = list(after)
+        size = int(parts.pop()) if order is LedgerOrder.AMOUNT else None
+        day, account, region, model, currency = (str(part) for part in parts)
+        return LedgerKey(date.fromisoformat(day), account, region, model, currency, size)
+    except (ValueError, IndexError) as error:
+        raise ValidationFailed(_FOREIGN, field=field) from error
+
+
+def line_key(after: Sequence[str | int] | None, *, field: str) -> LineKey | None:
+    """Where a list of lines goes on, by its cursor; ValidationFailed for another list's."""
+    if after is None:
+        return None
+    try:
+        delivery, line_no = after
+        return LineKey(UUID(str(delivery)), int(line_no))
     except ValueError as error:
         raise ValidationFailed(_FOREIGN, field=field) from error
 
 
-def cursor_key(key: LedgerKey) -> tuple[str, ...]:
+def cursor_key(key: LedgerKey) -> tuple[str | int, ...]:
     """What a cursor holds of a row's key; see ``ledger_key``."""
-    return (key.day.isoformat(), *key[1:])
+    *named, size = key[1:]
+    held = (key.day.isoformat(), *(str(name) for name in named))
+    return held if size is None else (*held, size)
 
 
 def _ledger_window(ask: LedgerAsk, now: datetime) -> Window:
     if ask.period is None:
         return whole_days(ask.start, ask.end, now.date())
-    first = month_of(ask.period)
+    return _month_window(ask.period, ask.start, ask.end, now)
+
+
+def _month_window(period: str, start: Moment | None, end: Moment | None, now: datetime) -> Window:
+    first = month_of(period)
     month = Window.of_days(first, period_end(first))
     window = whole_days(
-        month.start if ask.start is None else ask.start,
-        month.end if ask.end is None else ask.end,
-        now.date(),
+        month.start if start is None else start, month.end if end is None else end, now.date()
     )
     for field, moment in (("from", window.start), ("to", window.end)):
         if not month.start <= moment <= month.end:

@@ -15,6 +15,7 @@ from tensorcost.services.authorise import requires
 from tensorcost.services.reconciliation.answers import CoverageReport
 from tensorcost.services.reconciliation.asking import CoverageAsk, as_of_moment, whole_days
 from tensorcost.services.reconciliation.covered import Covered, by_day
+from tensorcost.services.reconciliation.short import read_shortfalls
 from tensorcost.services.spend.access import AuditedReads
 from tensorcost.storage.reconciliation import places
 from tensorcost.storage.reconciliation.coverage import (
@@ -36,7 +37,8 @@ class CoverageService:
     async def coverage(
         self, principal: Principal, ask: CoverageAsk, limit: int | None = None
     ) -> CoverageReport:
-        """Shares of the billed usage by place and day, and the probable cause of each silence.
+        """Shares of the billed usage by place and day, and the probable causes of each silence
+        and of each place below its service level.
 
         Causes are today's: an ``as_of`` question names none. Findings are shown to callers who
         may read connections.
@@ -58,6 +60,7 @@ class CoverageService:
             kept = [known for known in found if known.silence or not ask.silent_only]
             shown = kept[:most]
             days = await read_coverage_history(tx, query, [known.place for known in shown])
+            why = await read_shortfalls(tx, query, shown, around, principal)
         history = by_day(sums.by_day, ask.basis)
         return CoverageReport(
             window=window,
@@ -66,7 +69,10 @@ class CoverageService:
             total=_total(history.values()),
             history=history,
             places=tuple(
-                known.with_history(days.get(known.place, {}), ask.basis, around) for known in shown
+                known.with_history(
+                    days.get(known.place, {}), ask.basis, around, why.get(known.place, ())
+                )
+                for known in shown
             ),
             rest_count=len(kept) - len(shown),
             silent_places=sum(known.silence is not None for known in found),
@@ -83,6 +89,8 @@ async def _surroundings(tx: TenantTx, window: Window, today: date) -> Surroundin
         batch_nano=await places.read_batch_money(tx, first, end),
         findings=await places.read_place_findings(tx),
         today=today,
+        end_day=end,
+        kept_logs=await places.read_kept_logs(tx),
     )
 
 

@@ -6,7 +6,8 @@ from datetime import date
 
 from tensorcost.domain.cost.reconciliation.coverage import Coverage, Place
 from tensorcost.domain.cost.reconciliation.facts import Basis, Money
-from tensorcost.domain.cost.reconciliation.silence import REMEDIES, silence_cause
+from tensorcost.domain.cost.reconciliation.shortfall import Shortfall
+from tensorcost.domain.cost.reconciliation.silence import REMEDIES, SilenceCause, silence_cause
 from tensorcost.domain.cost.reconciliation.surroundings import Surroundings
 from tensorcost.services.reconciliation.answers import CoveredPlace, Silence
 from tensorcost.storage.reconciliation.coverage import Explained
@@ -22,9 +23,15 @@ class Known:
     place: Place
     coverage: Coverage
     silence: Silence | None
+    is_short: bool
+    """Some calls are logged, and too few."""
 
     def with_history(
-        self, days: Mapping[date, Explained], basis: Basis, around: Surroundings | None
+        self,
+        days: Mapping[date, Explained],
+        basis: Basis,
+        around: Surroundings | None,
+        why: Sequence[Shortfall],
     ) -> CoveredPlace:
         account = around.accounts.get(self.place[0]) if around else None
         return CoveredPlace(
@@ -32,6 +39,7 @@ class Known:
             coverage=self.coverage,
             history=by_day(days, basis, self.place),
             silence=self.silence,
+            shortfalls=tuple(why),
         )
 
 
@@ -54,10 +62,15 @@ class Covered:
         return sorted([*told, *(place for place in others if place.silence)], key=_order)
 
     def _known(self, place: Place, usage: Explained) -> Known:
+        silence = self._silence(place, usage.billed.unblended)
         return Known(
             place,
             coverage_of(usage, self.basis, place),
-            self._silence(place, usage.billed.unblended),
+            silence,
+            is_short=self.around is not None
+            and silence is None
+            and self.around.logged_days(place) is not None
+            and coverage_of(usage, Basis.UNBLENDED, place).is_below_service_level,
         )
 
     def _silence(self, place: Place, billed_nano: int) -> Silence | None:
@@ -67,7 +80,9 @@ class Covered:
         if cause is None:
             return None
         findings = self.around.findings_about(place) if self.names_findings else ()
-        return Silence(cause, REMEDIES[cause], tuple(findings))
+        kept = self.around.kept_logs.get(place)
+        seen = kept.seen if kept and cause is SilenceCause.LOGS_EXPIRED else ""
+        return Silence(cause, REMEDIES[cause], seen, tuple(findings))
 
 
 def by_day(

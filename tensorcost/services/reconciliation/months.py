@@ -12,6 +12,7 @@ from tensorcost.storage.reconciliation.months import (
     HeldBill,
     MonthGaps,
     read_billed,
+    read_known_bills,
     read_month_bills,
     read_month_gaps,
 )
@@ -33,14 +34,17 @@ async def read_months(
 ) -> list[Month]:
     """At most ``limit`` months before ``before``, the newest first.
 
-    Months with a bill or a reconciliation; with ``as_of`` those that were reconciled by then.
+    Months with a bill or a reconciliation; with ``as_of`` those that were reconciled by then,
+    as they stood then.
     """
-    bills = await read_month_bills(tx)
+    bills = {} if as_of else await read_month_bills(tx)
     reconciled = {one.version.period: one for one in await read_reconciled_periods(tx, as_of)}
-    known = set(reconciled) if as_of else bills.keys() | reconciled.keys()
+    known = bills.keys() | reconciled.keys()
     periods = sorted((p for p in known if before is None or p < before), reverse=True)[:limit]
     if not periods:
         return []
+    if as_of is not None:
+        bills = await read_known_bills(tx, periods, as_of)
     chosen = [reconciled[p] for p in periods if p in reconciled]
     billed = await read_billed(tx, [one.version for one in chosen])
     gaps = await read_month_gaps(tx, periods[-1], period_end(periods[0]), as_of)
@@ -50,7 +54,7 @@ async def read_months(
             bills.get(period, ()),
             reconciled.get(period),
             _totals(reconciled.get(period), billed.get(period, {}), gaps.get(period)),
-            now,
+            as_of or now,
         )
         for period in periods
     ]

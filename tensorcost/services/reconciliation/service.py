@@ -20,26 +20,34 @@ from tensorcost.services.reconciliation.answers import (
     MonthDetail,
     RequestedRun,
 )
-from tensorcost.services.reconciliation.asking import LedgerAsk, as_of_moment, ledger_query
+from tensorcost.services.reconciliation.asking import (
+    LedgerAsk,
+    as_of_moment,
+    ledger_query,
+)
 from tensorcost.services.reconciliation.deltas import difference_of
+from tensorcost.services.reconciliation.lines import BillReads, with_line_names
 from tensorcost.services.reconciliation.months import read_months
-from tensorcost.services.spend.access import AuditedReads
 from tensorcost.storage import audit
+from tensorcost.storage.reconciliation.contributors import read_contributors
 from tensorcost.storage.reconciliation.ledger import LedgerKey, LedgerRow, read_ledger
 from tensorcost.storage.reconciliation.months import read_month_bills
-from tensorcost.storage.reconciliation.versions import Version, read_difference, read_versions
+from tensorcost.storage.reconciliation.versions import (
+    Version,
+    read_difference,
+    read_versions,
+)
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.bill_periods import list_periods
 
 
-class ReconciliationService:
+class ReconciliationService(BillReads):
     """Reads of what ``Reconcile`` wrote, and asking for it to run."""
 
     def __init__(self, db: Database, reconciling: Reconciling, clock: Clock) -> None:
+        super().__init__(db, clock)
         self._db = db
         self._reconciling = reconciling
-        self._clock = clock
-        self._reads = AuditedReads(db, clock)
 
     @requires(Scope.COST_READ)
     async def periods(
@@ -60,7 +68,8 @@ class ReconciliationService:
     async def period(
         self, principal: Principal, period: str, as_of: Moment | None = None
     ) -> MonthDetail:
-        """One month with its versions and bills; NotFound without a bill and a reconciliation."""
+        """One month with its versions, its bills and where each class of its gap comes from;
+        NotFound without a bill and a reconciliation."""
         month, now = month_of(period), self._clock()
         known = as_of_moment(as_of, now)
         async with self._reads.sums(principal, "reconciliation.period") as tx:
@@ -69,10 +78,12 @@ class ReconciliationService:
                 raise NotFound("billing month", month_name(month))
             versions = await read_versions(tx, month)
             bills = [] if known else await list_periods(tx, now, period=month)
+            contributors = await read_contributors(tx, month, known)
         return MonthDetail(
             month=found[0],
             versions=tuple(v for v in versions if known is None or v.known_at <= known),
             bills=tuple(bills),
+            contributors=contributors,
         )
 
     @requires(Scope.COST_READ)
@@ -102,10 +113,12 @@ class ReconciliationService:
     async def ledger(
         self, principal: Principal, ask: LedgerAsk, *, limit: int, after: LedgerKey | None = None
     ) -> Sequence[LedgerRow]:
-        """At most ``limit`` rows after a key: the newest day first, then by place."""
+        """At most ``limit`` rows after a key: the newest day first, then by place. The evidence of
+        each gap names the lines of the bill that it is about."""
         query = ledger_query(ask, self._clock())
         async with self._reads.sums(principal, "reconciliation.ledger") as tx:
-            return (await read_ledger(tx, query, limit=limit, after=after)).rows
+            rows = (await read_ledger(tx, query, limit=limit, after=after)).rows
+            return await with_line_names(tx, rows, query.as_of)
 
     @requires(Scope.COST_WRITE)
     async def reconcile(self, principal: Principal, period: str | None = None) -> RequestedRun:

@@ -2,12 +2,13 @@
 
 Each event carries an id of its own, unique within its source, account and region; a repeat
 is a duplicate, the same id with other content is a conflict. What is accepted is durable
-when the answer leaves.
+when the answer leaves; what comes after its month was reconciled has it reconciled again.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from typing import Final, Protocol
 
 from tensorcost.activities.ingest.chunks import Chunks
@@ -24,6 +25,7 @@ from tensorcost.providers.bedrock.model_family import family_and_tier
 from tensorcost.providers.exports.event_spec import CachedTokens, EventSpec
 from tensorcost.providers.exports.events import parse_event_objects
 from tensorcost.services.authorise import requires
+from tensorcost.services.spend.late import LateUsage
 from tensorcost.storage.spend.batches import Origin
 
 MAX_EVENTS: Final = 5_000
@@ -56,7 +58,7 @@ class PushReport:
     accepted: int
     duplicate: int
     unpriced: int
-    """Of the valid events, repeats included: those for which there is no price."""
+    """Of the accepted events: those for which there is no price."""
     rejected: tuple[RejectedEvent, ...]
     unlisted: int
     """Rejected beyond those listed; all of them are in the quarantine."""
@@ -65,8 +67,9 @@ class PushReport:
 class PushService:
     """Takes spend events over REST."""
 
-    def __init__(self, ingest: PushedEvents, clock: Clock) -> None:
+    def __init__(self, ingest: PushedEvents, late: LateUsage, clock: Clock) -> None:
         self._ingest = ingest
+        self._late = late
         self._clock = clock
 
     @requires(Scope.AI_WRITE)
@@ -88,13 +91,15 @@ class PushService:
         report = await self._ingest.load_window(
             principal.tenant_id, PUSH, PUSH.name, lambda: [batch.parsed], seen=True
         )
+        if report.accepted:
+            await self._late.came(principal.tenant_id, *_days(batch.parsed))
         conflicts = [r for r in report.rejects if r.reason == RejectReason.ID_CONFLICT]
         rejected = [*batch.rejected, *_locate(conflicts, batch)]
         return PushReport(
             received=len(events),
             accepted=report.accepted,
             duplicate=report.duplicate,
-            unpriced=sum(group.rows for group in report.unpriced),
+            unpriced=report.accepted_unpriced,
             rejected=tuple(sorted(rejected, key=lambda one: one.index)),
             unlisted=len(events) - report.accepted - report.duplicate - len(rejected),
         )
@@ -122,6 +127,15 @@ def _parse(events: Sequence[object], spec: EventSpec) -> _Batch:
     rejected += [RejectedEvent(places[r.position - 1], r.reason, r.detail) for r in parsed.rejects]
     rows = [place for position, place in enumerate(places, start=1) if position not in refused]
     return _Batch(parsed, rejected, rows)
+
+
+def _days(parsed: ParsedSpend) -> tuple[date, date]:
+    """The first and the last UTC day of the rows."""
+    return _day(min(parsed.ts_us)), _day(max(parsed.ts_us))
+
+
+def _day(ts_us: int) -> date:
+    return datetime.fromtimestamp(ts_us // 1_000_000, UTC).date()
 
 
 def _locate(conflicts: Sequence[Reject], batch: _Batch) -> list[RejectedEvent]:

@@ -9,7 +9,9 @@ from datetime import date
 from typing import Any, Final
 
 from tensorcost.domain.cost.query import Charges, CostBasis, CostQuery, Step
+from tensorcost.domain.cost.reconciliation.facts import Share
 from tensorcost.domain.cost.rollup import MEASURE_NAMES
+from tensorcost.domain.cost.summary import CURRENCY
 from tensorcost.storage.cost_queries.grouping import (
     Grouping,
     actor_filter,
@@ -42,22 +44,35 @@ _BILLED: Final = """
             ON c.tenant_id = :tenant AND c.reconciliation_id = r.reconciliation_id
     )
 """
-_MONEY: Final = """
-    SELECT {keys}{bucket} AS bucket, s.grain::int AS grain, {verdict} AS verdict, s.currency,
-           true AS is_billed, {sums}
+_KNOWN: Final = ("cost_nano", "unpriced_requests", "unpriced_tokens")
+_SUMS: Final = ", ".join(
+    f"sum(s.{name})::bigint AS {name}" if name in _KNOWN else f"0 AS {name}"
+    for name in MEASURE_NAMES
+)
+_MONEY: Final = f"""
+    SELECT {{keys}}{{bucket}} AS bucket, s.grain::int AS grain, {{verdict}} AS verdict, s.currency,
+           true AS is_billed, {_SUMS}
     FROM (
-        SELECT {rows}, sum(s.{basis}_nano) AS cost_nano
+        SELECT {{rows}}, sum(s.{{basis}}_nano) AS cost_nano, 0 AS unpriced_requests,
+               0 AS unpriced_tokens
         FROM billed v
         JOIN ai.reconciled_daily s ON s.tenant_id = :tenant AND s.day = v.day
             AND s.reconciliation_id = v.reconciliation_id
-        WHERE true{only_actor}
-        GROUP BY {rows}
+        WHERE true{{only_actor}}
+        GROUP BY {{rows}}
+        UNION ALL
+        SELECT {{unpriced}}, 0, s.unpriced_requests, s.unpriced_tokens
+        FROM billed v
+        JOIN ai.reconciled_unpriced s ON s.tenant_id = :tenant AND s.day = v.day
+            AND s.reconciliation_id = v.reconciliation_id
+        WHERE true{{only_caller}}
     ) s
     JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = s.dim_id
-    {actor_join}
-    WHERE true{only_dimension}
-    GROUP BY {positions}
+    {{actor_join}}
+    WHERE true{{only_dimension}}
+    GROUP BY {{positions}}
 """
+"""What no line of the bill is about, and has no price, is missing from the money of the rest."""
 _VERDICTS: Final[dict[Charges, str]] = {
     Charges.USAGE: "CASE WHEN s.share IN ('attributed', 'unlogged') THEN 'counted' "
     "ELSE s.share END",
@@ -128,18 +143,18 @@ def billed_money(
 ) -> str:
     """SELECT of reconciled money in the columns of ``facts.statement``."""
     rows = ["s.dim_id", "s.grain", "s.share", "s.currency"]
-    if query.step is Step.DAY:
-        rows.append("s.day")
-    if grouping.by_actor:
-        rows.append("s.actor_id")
+    unpriced = ["s.dim_id", "s.grain", f"'{Share.ATTRIBUTED}'", f"'{CURRENCY}'"]
+    more = ["s.day"] if query.step is Step.DAY else []
+    more += ["s.actor_id"] if grouping.by_actor else []
     return _MONEY.format(
         keys=grouping.money_keys,
         bucket=bucket,
         verdict=_VERDICTS[query.charges],
-        sums=COST_ALONE,
-        rows=", ".join(rows),
+        rows=", ".join(rows + more),
+        unpriced=", ".join(unpriced + more),
         basis=query.basis.value,
         only_actor=actor_filter("s", query.filter, params, billed=True),
+        only_caller=actor_filter("s", query.filter, params),
         actor_join=actor_join,
         only_dimension=dimension_filter(query.filter, params, billed=True),
         positions=positions,

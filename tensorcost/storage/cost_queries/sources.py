@@ -42,8 +42,7 @@ LIVE_DELIVERIES: Final = (
     "SELECT current_delivery_id AS delivery_id FROM ai.bill_period "
     "WHERE tenant_id = :tenant AND counted"
 )
-# What each export said last by then, unless another export of its payer counted by then.
-_KNOWN_DELIVERIES: Final = (
+KNOWN_DELIVERIES: Final = (
     "SELECT delivery_id FROM ("
     "SELECT DISTINCT ON (origin, export_name, period) delivery_id, uncounted_at "
     "FROM ai.bill_delivery "
@@ -51,6 +50,7 @@ _KNOWN_DELIVERIES: Final = (
     "ORDER BY origin, export_name, period, known_at DESC, delivery_id DESC"
     ") v WHERE uncounted_at IS NULL OR uncounted_at > :as_of"
 )
+"""What each export said last by then, unless another export of its payer counted by then."""
 
 
 def bounds(tx: TenantTx, query: CostQuery) -> dict[str, Any]:
@@ -141,7 +141,7 @@ def _cells(query: CostQuery) -> str:
 
 def deliveries(query: CostQuery) -> str:
     """SELECT of the bill deliveries that hold and count, or did at ``as_of``."""
-    return LIVE_DELIVERIES if query.as_of is None else _KNOWN_DELIVERIES
+    return LIVE_DELIVERIES if query.as_of is None else KNOWN_DELIVERIES
 
 
 def _prefixed(alias: str) -> str:

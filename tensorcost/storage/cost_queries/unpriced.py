@@ -29,10 +29,15 @@ _UNPRICED: Final = """
       AND f.cell_id IS NULL{only_actor}{only_dimension}{only_unbilled}
     GROUP BY {priced_by}
 """
+_JOIN_UNKNOWN: Final = (
+    "LEFT JOIN ai.reconciled_unpriced u ON u.tenant_id = :tenant AND u.day = s.day "
+    "AND u.reconciliation_id = v.reconciliation_id AND u.dim_id = s.dim_id "
+    "AND u.actor_id = s.actor_id AND u.grain = s.grain"
+)
 # In an invoice's answer no estimate counts on a reconciled day: none is missing from it.
 _UNBILLED: Final[dict[Charges, str]] = {
-    Charges.USAGE: f" AND NOT {IS_COVERED}",
-    Charges.INVOICE: " AND v.period IS NULL",
+    Charges.USAGE: f" AND (u.dim_id IS NOT NULL OR NOT {IS_COVERED})",
+    Charges.INVOICE: " AND (u.dim_id IS NOT NULL OR v.period IS NULL)",
 }
 
 
@@ -42,7 +47,8 @@ async def read_unpriced(tx: TenantTx, query: CostQuery) -> list[UnpricedUsage]:
     tables = billed_join = covered_join = only_unbilled = ""
     if bind_billed(query, params):
         tables = f"WITH {billed_tables(query)} "
-        billed_join, covered_join = "LEFT JOIN billed v ON v.day = s.day", join_covered("v")
+        billed_join = f"LEFT JOIN billed v ON v.day = s.day {_JOIN_UNKNOWN}"
+        covered_join = join_covered("v")
         only_unbilled = _UNBILLED[query.charges]
     sql = _UNPRICED.format(
         tables=tables,

@@ -3,11 +3,13 @@
 from typing import Any
 
 import pytest
+import strawberry
 from graphql import GraphQLSchema, build_schema, parse
 
 from tensorcost.graphql.execution.cost import operation_cost
 from tensorcost.graphql.execution.documents import Documents
 from tensorcost.graphql.execution.limits import LIST_SIZE, check_shape, operations
+from tensorcost.graphql.execution.sizes import listed
 from tensorcost.graphql.settings import GraphqlSettings
 
 SCHEMA: GraphQLSchema = build_schema("""
@@ -20,10 +22,34 @@ SCHEMA: GraphQLSchema = build_schema("""
 """)
 
 
-def cost(text: str, **variables: Any) -> int:
+@strawberry.type
+class Row:
+    name: str
+    parts: list["Row"] = listed(3)
+
+
+@strawberry.type
+class Table:
+    rows: list[Row] = listed(100, by_limit=True)
+    total: Row
+
+
+@strawberry.type
+class Query:
+    table: Table
+
+    @strawberry.field
+    def cut(self, limit: int | None = None) -> Table:
+        raise NotImplementedError
+
+
+KNOWN_SIZES: GraphQLSchema = strawberry.Schema(Query)._schema
+
+
+def cost(text: str, schema: GraphQLSchema = SCHEMA, **variables: Any) -> int:
     document = parse(text)
     (operation,) = operations(document)
-    return operation_cost(SCHEMA, document, operation, variables)
+    return operation_cost(schema, document, operation, variables)
 
 
 @pytest.mark.parametrize(
@@ -54,6 +80,25 @@ def test_the_cost_follows_the_variables() -> None:
     assert cost(text, n=10) == 21
     assert cost(text, n=100) == 201
     assert cost(text, n="many") == 1 + 2 * LIST_SIZE
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{ cut { rows { name } } }", 1 + 100),
+        ("{ cut(limit: 7) { rows { name } } }", 1 + 7),
+        ("{ cut(limit: 1000) { rows { parts { name } } } }", 1 + 1000 * 4),
+        ("query ($n: Int) { cut(limit: $n) { rows { name } } }", 1 + 100),
+        ("query ($n: Int = 5) { cut(limit: $n) { rows { name } } }", 1 + 5),
+        ("{ cut(limit: 9) { total { parts { parts { name } } } } }", 1 + 1 + 3 * 4),
+        ("{ cut(limit: 2) { ...F } } fragment F on Table { rows { name } }", 1 + 2),
+        ("{ table { rows { parts { name } } } }", 1 + 100 * 4),
+    ],
+)
+def test_lists_of_a_known_size_count_with_it_and_cut_ones_with_their_limit(
+    text: str, expected: int
+) -> None:
+    assert cost(text, KNOWN_SIZES) == expected
 
 
 def test_depth_is_counted_through_fragments() -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from tensorcost.domain.cost.contracts import ReconcileRequest, reconcile_workflow_id
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.bill import ChargeCategory
 from tensorcost.services.reconciliation.coverage import CoverageService
@@ -14,6 +13,7 @@ from tensorcost.services.reconciliation.service import ReconciliationService
 from tensorcost.storage.reconciliation.results import OpenVersion
 from tensorcost.storage.session import Database
 from tests.support import databases
+from tests.support.asked import Asked
 from tests.support.bills import bill_line, load_bill
 from tests.support.clock import MovableClock
 from tests.support.reconciled import explained_day, write_version
@@ -32,17 +32,6 @@ async def db(database: databases.Database) -> AsyncIterator[Database]:
 @pytest.fixture
 async def tenant(database: databases.Database) -> TenantId:
     return await make_tenant(database)
-
-
-class Asked:
-    """Stands in for the workflow server: remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.requests: list[ReconcileRequest] = []
-
-    async def ask(self, request: ReconcileRequest) -> str:
-        self.requests.append(request)
-        return reconcile_workflow_id(request.tenant_id)
 
 
 @pytest.fixture

@@ -225,3 +225,35 @@ async def test_days_outside_of_the_window_do_not_count(
     ask = CoverageAsk(FIFTH, SIXTH)
     report = await coverage.coverage(caller(tenant), ask)
     assert list(report.history) == [date(2026, 10, 5)]
+
+
+@pytest.mark.parametrize(
+    ("connected", "retention", "cause"),
+    [
+        (date(2026, 11, 20), {"retention_days": "14"}, SilenceCause.LOGS_EXPIRED),
+        (date(2026, 11, 14), {"retention_days": "14"}, SilenceCause.LOGS_LOST),
+        (date(2026, 11, 20), {}, SilenceCause.LOGS_LOST),
+    ],
+)
+async def test_days_whose_logs_were_deleted_before_the_connection_have_expired(
+    db: Database,
+    coverage: CoverageService,
+    tenant: TenantId,
+    connected: date,
+    retention: dict[str, str],
+    cause: SilenceCause,
+) -> None:
+    """October, of which the log group held nothing any more, or its last day, or all of it."""
+    connection = await make_connection(db, tenant)
+    group = {"log_group": "/bedrock", **retention}
+    site = Site(SourceKind.LOGS_CLOUDWATCH, ACCOUNT, "us-west-2", group)
+    async with db.tenant(tenant) as tx:
+        await replace_sites(tx, connection.connection_id, [site], datetime.now(UTC))
+        await tx.run("UPDATE app.connection SET created_at = :at", at=at(connected))
+    await load_bill(db, tenant, [billed(5)])
+    await write_version(db, tenant, {FIFTH: unlogged(2, WEST)})
+    silence = place(await coverage.coverage(caller(tenant), OCTOBER), "us-west-2").silence
+    assert silence is not None
+    assert silence.cause is cause
+    expired = cause is SilenceCause.LOGS_EXPIRED
+    assert ("keeps 14 days and was connected on 2026-11-20" in silence.seen) is expired

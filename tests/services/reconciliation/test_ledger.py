@@ -16,7 +16,7 @@ from tensorcost.services.reconciliation.asking import (
     month_key,
 )
 from tensorcost.services.reconciliation.service import ReconciliationService
-from tensorcost.storage.reconciliation.ledger import LedgerKey
+from tensorcost.storage.reconciliation.ledger import LedgerKey, LedgerOrder, LedgerRow
 from tensorcost.storage.session import Database
 from tests.services.reconciliation.conftest import FIFTH
 from tests.support.principals import NOW, caller
@@ -106,6 +106,30 @@ async def test_rows_are_kept_by_place_and_by_the_size_of_their_gaps(
     await write_version(db, tenant, {FIFTH: together(east, west)})
     rows = await months.ledger(caller(tenant), LedgerAsk(period="2026-10", **only), limit=9)
     assert [row.total.cell.region for row in rows] == regions
+
+
+@pytest.mark.parametrize(
+    ("only", "sizes"), [({}, [6, 2, 2, 1]), ({"gap_class": GapClass.UNLOGGED}, [6, 1])]
+)
+async def test_the_largest_amounts_come_first_and_pages_of_them_meet(
+    db: Database,
+    months: ReconciliationService,
+    tenant: TenantId,
+    only: dict[str, Any],
+    sizes: list[int],
+) -> None:
+    both = together(explained_day(1, 0, 3), explained_day(3, 1, 3, cell=WEST))
+    later = together(explained_day(1, 0, 3), explained_day(4, 6, 3, cell=WEST))
+    await write_version(db, tenant, {FIFTH: both, SIXTH: later})
+    ask, reader = LedgerAsk(period="2026-10", order=LedgerOrder.AMOUNT, **only), caller(tenant)
+    found: list[LedgerRow] = []
+    while page := await months.ledger(reader, ask, limit=1, after=found[-1].key if found else None):
+        found += page
+    assert [row.size_nano for row in found] == [size * USD for size in sizes]
+    key = found[-1].key
+    assert ledger_key(cursor_key(key), field="cursor", order=LedgerOrder.AMOUNT) == key
+    with pytest.raises(ValidationFailed, match="not a cursor"):
+        ledger_key(cursor_key(key), field="cursor")
 
 
 async def test_pages_meet_without_a_seam(

@@ -1,21 +1,25 @@
 """Months: what was billed, what became of it, and what one version changed."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from tensorcost.domain.cost.contracts import ReconcileRequest
-from tensorcost.domain.cost.reconciliation.closing import PeriodState
+from tensorcost.domain.cost.query_window import midnight
+from tensorcost.domain.cost.reconciliation.closing import PeriodState, period_end
 from tensorcost.domain.cost.reconciliation.facts import GapClass, Money, Share
+from tensorcost.domain.cost.reconciliation.months import month_name
 from tensorcost.domain.errors import Forbidden, NotFound, ValidationFailed
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.domain.ids import TenantId
 from tensorcost.services.reconciliation.asking import LedgerAsk
 from tensorcost.services.reconciliation.service import ReconciliationService
 from tensorcost.storage.session import Database
-from tests.services.reconciliation.conftest import FIFTH, Asked, billed, october
+from tests.services.reconciliation.conftest import FIFTH, billed, october
 from tests.support import databases
-from tests.support.bills import load_bill
+from tests.support.asked import Asked
+from tests.support.bills import load_bill, make_older
+from tests.support.clock import MovableClock
 from tests.support.principals import caller
 from tests.support.reconciled import PLACE, explained_day, known_at, money, write_version
 from tests.support.tenants import make_tenant
@@ -141,6 +145,64 @@ async def test_as_of_answers_with_the_version_of_that_moment(
     assert ([v.version for v in detail.versions], detail.bills) == ([1], ())
     before = moment - timedelta(microseconds=1)
     assert await months.periods(reader, limit=1, as_of=before) == []
+
+
+async def states(
+    months: ReconciliationService, tenant: TenantId, *moments: datetime | None
+) -> list[PeriodState]:
+    """Of the tenant's one month, as of each moment."""
+    return [
+        (await months.periods(caller(tenant), limit=1, as_of=moment))[0].state for moment in moments
+    ]
+
+
+async def test_as_of_answers_with_the_state_of_that_moment(
+    db: Database, months: ReconciliationService, tenant: TenantId, clock: MovableClock
+) -> None:
+    period = datetime.now(UTC).date().replace(day=1)
+    invoiced = [billed(5, period, invoice_id="I-1")]
+    bill = await load_bill(db, tenant, invoiced, period=period)
+    version = await write_version(db, tenant, {period: explained_day(4, 1)}, deliveries=[bill])
+    first = await known_at(db, tenant, version)
+    over = midnight(period_end(period))
+    settled = max(over, first + timedelta(days=14))
+    clock.now = settled + timedelta(days=30)
+    assert await states(months, tenant, first, over - timedelta(seconds=1), settled, None) == [
+        PeriodState.OPEN,
+        PeriodState.OPEN,
+        PeriodState.FINAL,
+        PeriodState.FINAL,
+    ]
+    detail = await months.period(caller(tenant), month_name(period), first)
+    assert detail.month.state is PeriodState.OPEN
+
+
+async def test_an_invoice_that_came_later_did_not_settle_the_month_before_it_came(
+    db: Database, months: ReconciliationService, tenant: TenantId, clock: MovableClock
+) -> None:
+    bill = await load_bill(db, tenant, [billed(5)])
+    await make_older(db, tenant, bill, timedelta(days=15))
+    version = await write_version(db, tenant, {FIFTH: explained_day(4, 1)}, deliveries=[bill])
+    moment = await known_at(db, tenant, version)
+    await load_bill(db, tenant, [billed(5, invoice_id="I-1")])
+    clock.move(days=20)
+    reader = caller(tenant)
+    (then,) = await months.periods(reader, limit=1, as_of=moment)
+    (now,) = await months.periods(reader, limit=1)
+    assert (then.state, then.is_pending) == (PeriodState.CLOSING, False)
+    assert (now.state, now.is_pending) == (PeriodState.FINAL, True)
+
+
+async def test_a_month_was_final_with_the_invoice_of_that_time_though_it_has_another_one_now(
+    db: Database, months: ReconciliationService, tenant: TenantId
+) -> None:
+    former = await load_bill(db, tenant, [billed(5, invoice_id="I-1")])
+    await make_older(db, tenant, former, timedelta(days=15))
+    repeated = await load_bill(db, tenant, [billed(5, invoice_id="I-1")])
+    version = await write_version(db, tenant, {FIFTH: explained_day()}, deliveries=[repeated])
+    moment = await known_at(db, tenant, version)
+    await load_bill(db, tenant, [billed(6, invoice_id="I-2")])
+    assert await states(months, tenant, moment, None) == [PeriodState.FINAL, PeriodState.CLOSING]
 
 
 async def test_a_difference_has_signed_deltas_the_largest_first(
