@@ -95,6 +95,8 @@ class Simulator:
             note.resource = resource_of(call) or None
             caller = self._authenticate(signature)
             strike = self.faults.strike(call, caller.account, note.resource or "")
+            if strike and strike.expire:
+                self._end_sessions(caller)
             response = await self._answer(call, caller, strike, note)
         except Unauthenticated as refused:
             error = of_kind(service, refused.kind)
@@ -126,6 +128,12 @@ class Simulator:
 
     def _authenticate(self, signature: Signature) -> Caller:
         return self.sessions.caller(self._state, signature.access_key, signature.token)
+
+    def _end_sessions(self, caller: Caller) -> None:
+        """All of them end; who calls with one learns it at once."""
+        self.sessions.expire_all()
+        if caller.role_arn is not None:
+            raise Unauthenticated(Kind.EXPIRED)
 
     async def _answer(
         self, call: Call, caller: Caller, strike: Strike | None, note: Note

@@ -30,6 +30,7 @@ class Tweaks:
     cut: float | None = None
     corrupt: bool = False
     replace: bool = False
+    rewritten: bool = False
 
 
 @dataclass(slots=True)

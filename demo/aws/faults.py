@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import msgspec
@@ -43,6 +43,10 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Close the connection without an answer."""
     drop: float | None = None
     """Break the connection after this share of the body, Content-Length being whole."""
+    reset: bool = False
+    """Break it, by ``close`` or ``drop``, with a reset instead of an orderly end."""
+    stall: float = 0.0
+    """Seconds that a dropped connection stays open in silence before it ends."""
     slow: float = 0.0
     """Seconds between chunks of 64 KiB."""
     cut: float | None = None
@@ -51,6 +55,10 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Spoil the head of an S3 object, so that no decoder accepts it."""
     replace: bool = False
     """After this read the object has a new ETag, as if rewritten meanwhile."""
+    rewritten: bool = False
+    """Before this read the object has a new ETag, as if rewritten since it was listed."""
+    expire: bool = False
+    """Every session that AssumeRole gave out has ended when this call comes."""
     page_size: int | None = None
     empty_page: bool = False
     name: str = ""
@@ -72,6 +80,7 @@ class Strike:
     tweaks: Tweaks
     delivery: Delivery
     drop: float | None
+    expire: bool
 
 
 class Faults:
@@ -141,14 +150,26 @@ def _strike(fault: Fault, call: Call) -> Strike:
     elif fault.status is not None:
         error = of_kind(call.service, Kind.INTERNAL, fault.message)
         error.status = fault.status
-    tweaks = Tweaks(fault.page_size, fault.empty_page, fault.cut, fault.corrupt, fault.replace)
-    delivery = Delivery(delay=fault.delay, close=fault.close, chunk_delay=fault.slow)
-    return Strike(fault.name, error, tweaks, delivery, fault.drop)
+    tweaks = Tweaks(
+        page_size=fault.page_size,
+        empty_page=fault.empty_page,
+        cut=fault.cut,
+        corrupt=fault.corrupt,
+        replace=fault.replace,
+        rewritten=fault.rewritten,
+    )
+    delivery = Delivery(
+        delay=fault.delay,
+        close=fault.close,
+        chunk_delay=fault.slow,
+        reset=fault.reset,
+        stall=fault.stall,
+    )
+    return Strike(fault.name, error, tweaks, delivery, fault.drop, fault.expire)
 
 
 def shape(response: HttpResponse, strike: Strike) -> HttpResponse:
     """Apply the transport's part of a strike to an answer."""
     drop_after = None if strike.drop is None else int(len(response.body) * strike.drop)
-    how = strike.delivery
-    response.delivery = Delivery(how.delay, how.close, drop_after, how.chunk_delay)
+    response.delivery = replace(strike.delivery, drop_after=drop_after)
     return response

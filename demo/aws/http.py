@@ -10,10 +10,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from urllib.parse import parse_qsl, unquote
 
 _MAX_HEAD = 256 * 1024
 _CHUNK = 64 * 1024
+_NO_LINGERING = pack("ii", 1, 0)
+"""A socket that closes so forgets what it has not sent and resets its peer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,8 @@ class Delivery:
     close: bool = False
     drop_after: int | None = None
     chunk_delay: float = 0.0
+    reset: bool = False
+    stall: float = 0.0
 
 
 @dataclass(slots=True)
@@ -144,7 +150,7 @@ async def _write_response(
     if how.delay:
         await asyncio.sleep(how.delay)
     if how.close:
-        return False
+        return _broken(writer, how)
     body = b"" if request.method == "HEAD" else response.body
     length = response.head_length if request.method == "HEAD" else None
     reason = HTTPStatus(response.status).phrase
@@ -156,7 +162,8 @@ async def _write_response(
     if how.drop_after is not None:
         writer.write(head + body[: how.drop_after])
         await writer.drain()
-        return False
+        await asyncio.sleep(how.stall)
+        return _broken(writer, how)
     if how.chunk_delay:
         writer.write(head)
         for at in range(0, len(body), _CHUNK):
@@ -167,3 +174,12 @@ async def _write_response(
         writer.write(head + body)
         await writer.drain()
     return request.headers.get("connection", "").lower() != "close"
+
+
+def _broken(writer: asyncio.StreamWriter, how: Delivery) -> bool:
+    """End the connection, by a reset if so wished; never kept open."""
+    if how.reset:
+        socket = writer.get_extra_info("socket")
+        socket.setsockopt(SOL_SOCKET, SO_LINGER, _NO_LINGERING)
+        writer.transport.abort()
+    return False

@@ -307,6 +307,10 @@ RULE_PRESETS: dict[str, Rules] = {
     "invalid_gzip": _rule(service="s3", operation="GetObject", resource="*.gz", corrupt=True),
     "truncated_gzip": _rule(service="s3", operation="GetObject", resource="*.gz", cut=0.6),
     "truncated_parquet": _rule(service="s3", operation="GetObject", resource="*.parquet", cut=0.6),
+    "connection_reset": _rule(service="s3", operation="GetObject", drop=0.5, reset=True, times=1),
+    "body_stalled": _rule(service="s3", operation="GetObject", drop=0.5, stall=3.0, times=1),
+    "sessions_ended": _rule(expire=True, times=1),
+    "object_rewritten": _rule(service="s3", operation="GetObject", rewritten=True, times=1),
     "object_replaced": _rule(service="s3", operation="GetObject", replace=True, times=1),
     "object_vanished": _rule(
         service="s3",

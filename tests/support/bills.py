@@ -1,6 +1,6 @@
 """Bill lines for tests, loaded as a connection's export brings them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -57,6 +57,15 @@ def bill_line(day: date, **changes: Any) -> BillLine:
     return BillLine(**values)
 
 
+def lines_of(parts: Iterable[ParsedBill]) -> list[BillLine]:
+    """Every line, whether it came in columns or not."""
+    return [
+        line
+        for part in parts
+        for line in (*(part.columns.lines() if part.columns else ()), *part.lines)
+    ]
+
+
 async def load_bill(
     db: Database,
     tenant: TenantId,
@@ -65,13 +74,14 @@ async def load_bill(
     export: str = "daily",
     period: date = OCTOBER,
     origin: str = "connection-1",
+    connection_id: UUID | None = None,
 ) -> UUID:
     """Load ``lines``, numbered anew, as the next delivery of the export. Returns its id."""
     etag = str(uuid4())
     numbered = [replace(line, line_no=n) for n, line in enumerate(lines, 1)]
     await BillIngest(db).load_bill(
         tenant,
-        Origin(origin),
+        Origin(origin) if connection_id is None else Origin(str(connection_id), connection_id),
         BillDelivery(export, period, "cur/Manifest.json", etag),
         lambda: [ParsedBill(lines=numbered, rows_read=len(numbered))],
     )

@@ -1,4 +1,4 @@
-"""A clock that tests move."""
+"""Clocks that tests move."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,3 +15,16 @@ class MovableClock:
 
     def move(self, **by: float) -> None:
         self.now += timedelta(**by)
+
+
+@dataclass(slots=True)
+class AheadClock:
+    """Runs, ``ahead`` of the real time."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def move(self, **by: float) -> None:
+        self.ahead += timedelta(**by)

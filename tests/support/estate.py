@@ -7,13 +7,19 @@ from typing import Any
 from uuid import uuid4
 
 from demo.world.spec import World
+from tensorcost.domain.cost.rollup import RollupMeasures
 from tensorcost.domain.ids import ConnectionId, TenantId
 from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
 from tensorcost.domain.integration.states import ConnectionMode, ConnectionState
+from tensorcost.domain.spend.facts import Grain
 from tensorcost.providers.aws.session import AwsSessions
 from tensorcost.providers.aws.settings import AwsSettings
 from tensorcost.storage.integration import insert_connection
 from tensorcost.storage.session import Database
+from tests.support.truths import read_usage
+
+TOLD = ("requests", "input_tokens", "output_tokens", "cached_tokens")
+"""What both the rows and the world's answer key say."""
 
 
 @dataclass(frozen=True)
@@ -70,29 +76,14 @@ async def connect_world(db: Database, tenant_id: TenantId, world: World) -> Conn
 
 
 async def logged_totals(db: Database, tenant_id: TenantId) -> dict[str, int]:
-    """Requests and tokens of the request grain, from events and again from the daily rollup."""
-    sums = (
-        "COALESCE(sum(requests), 0)::bigint AS requests, "
-        "COALESCE(sum(input_tokens), 0)::bigint AS input_tokens, "
-        "COALESCE(sum(output_tokens), 0)::bigint AS output_tokens, "
-        "COALESCE(sum(cached_tokens), 0)::bigint AS cached_tokens"
-    )
-    async with db.tenant(tenant_id) as tx:
-        events = await tx.first(f"SELECT {sums} FROM ai.spend_event WHERE grain = 1")
-        rollup = await tx.first(f"SELECT {sums} FROM ai.spend_daily WHERE grain = 1")
-        ids = await tx.first(
-            "SELECT count(*) AS n, count(DISTINCT event_id) AS ids FROM ai.spend_event"
-        )
-    assert events is not None
-    assert rollup is not None
-    assert ids is not None
-    assert tuple(events) == tuple(rollup), "the rollup differs from its events"
-    assert ids.n == ids.ids, "a row stands twice"
-    return dict(events._mapping)
+    """Requests and tokens of the request grain; every sum of them agrees with the events."""
+    usage = await read_usage(db, tenant_id)
+    usage.assert_consistent()
+    found = usage.totals.get(Grain.REQUEST, RollupMeasures())
+    return {name: getattr(found, name) for name in TOLD}
 
 
 def truth_of(world: World) -> dict[str, int]:
     """What the world's answer key says the logs hold."""
     total: dict[str, Any] = json.loads(world.truth_file.read_bytes())["logged"]["total"]
-    names = ("requests", "input_tokens", "output_tokens", "cached_tokens")
-    return {name: total[name] for name in names}
+    return {name: total[name] for name in TOLD}

@@ -1,10 +1,13 @@
 """A seeded sample of the kills and faults in every run; all of them with ``--every-fault``."""
 
 import random
+from collections import defaultdict
+from collections.abc import Iterable
 
 import pytest
 
-SAMPLE = 4
+SAMPLE = 6
+"""Most cases of one test that an ordinary run takes."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -15,11 +18,24 @@ def add_options(parser: pytest.Parser) -> None:
     )
 
 
-def choose(node_ids: list[str], *, seed: int, every: bool, sample: int = SAMPLE) -> frozenset[str]:
-    """Return the ids to run: the same seed and the same tests give the same sample."""
-    if every or len(node_ids) <= sample:
+def choose(node_ids: Iterable[str], *, seed: int, every: bool) -> frozenset[str]:
+    """Return the ids to run: the same seed and the same tests give the same sample.
+
+    Cases of a test that differ in their last parameter alone are of one kind. Of every kind one
+    case is taken, of a test of many kinds ``SAMPLE`` in all.
+    """
+    if every:
         return frozenset(node_ids)
-    return frozenset(random.Random(seed).sample(sorted(node_ids), sample))
+    tests: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for node_id in sorted(node_ids):
+        test, _, parameters = node_id.partition("[")
+        tests[test][parameters.rpartition("-")[0]].append(node_id)
+    rng = random.Random(seed)
+    chosen = set[str]()
+    for _, kinds in sorted(tests.items()):
+        taken = rng.sample(sorted(kinds), min(SAMPLE, len(kinds)))
+        chosen.update(rng.choice(kinds[kind]) for kind in taken)
+    return frozenset(chosen)
 
 
 def deselect(config: pytest.Config, items: list[pytest.Item]) -> None:

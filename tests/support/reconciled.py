@@ -103,6 +103,7 @@ def together(*days: DayResult) -> DayResult:
         tuple(a for day in days for a in day.allocations),
         tuple(c for day in days for c in day.cells),
         tuple(g for day in days for g in day.gaps),
+        tuple(u for day in days for u in day.unpriced),
     )
 
 

@@ -34,6 +34,7 @@ from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import Origin
 from tests.support.price_rows import add_override
 from tests.support.spend import MODEL, add_row, dimension
+from tests.support.truths import read_usage
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 LONG_AGO = datetime(2025, 1, 1, tzinfo=UTC)
@@ -172,16 +173,7 @@ class Books:
 
     async def assert_sums_agree(self) -> None:
         """Events, hours, days and deltas say the same."""
-        sums = [
-            await self._all(f"SELECT sum(cost_nano)::bigint, {lacking} FROM {table}", one_row=True)
-            for table, lacking in (
-                ("ai.spend_event", "sum(requests) FILTER (WHERE cost_nano IS NULL)::bigint"),
-                ("ai.spend_hourly", "nullif(sum(unpriced_requests), 0)::bigint"),
-                ("ai.spend_daily", "nullif(sum(unpriced_requests), 0)::bigint"),
-                ("ai.spend_delta", "nullif(sum(unpriced_requests), 0)::bigint"),
-            )
-        ]
-        assert len({tuple(rows[0]) for rows in sums}) == 1, sums
+        (await read_usage(self.db, self.tenant)).assert_consistent()
 
     async def history(self) -> list[tuple[int | None, int | None]]:
         """(cost, price version) that held before, in the order in which they were replaced."""
@@ -210,11 +202,9 @@ class Books:
         found: datetime = rows[0].at
         return found
 
-    async def _all(self, sql: str, *, one_row: bool = False, **params: Any) -> Sequence[Any]:
+    async def _all(self, sql: str, **params: Any) -> Sequence[Any]:
         async with self.db.tenant(self.tenant) as tx:
-            found = await tx.all(sql, **params)
-        assert not one_row or len(found) == 1
-        return found
+            return await tx.all(sql, **params)
 
 
 async def waiting_books(db: Database, tenant: TenantId) -> Books:

@@ -76,6 +76,8 @@ class ScriptedConnector:
     calls_in_metrics: int = 10
     rejects_per_object: int = 0
     fail: Callable[[ReadJob], ConnectorError | None] = lambda _job: None
+    torn: dict[str, ConnectorError] = field(default_factory=dict)
+    """Keys of objects whose rows cannot be read, and why."""
     gate: threading.Event | None = None
     """When given, every object waits for it before its rows are handed over."""
     trusted: set[str] = field(default_factory=set)
@@ -115,6 +117,8 @@ class ScriptedConnector:
     def _rows(self, job: ReadJob, key: str) -> Iterator[ParsedSpend]:
         if self.gate is not None:
             self.gate.wait(30)
+        if key in self.torn:
+            raise self.torn[key]
         self.objects_read.append(key)
         parsed = ParsedSpend(Grain.REQUEST)
         where = dimension(region=job.item.site.region)

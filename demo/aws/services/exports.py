@@ -63,7 +63,7 @@ def _get_export(ctx: Context, call: Call, caller: Caller) -> HttpResponse:
         "TIME_GRANULARITY": export.granularity,
         "INCLUDE_RESOURCES": "TRUE",
         "INCLUDE_SPLIT_COST_ALLOCATION_DATA": "FALSE",
-        "INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY": "FALSE",
+        "INCLUDE_MANUAL_DISCOUNT_COMPATIBILITY": "TRUE",
     }
     body = {
         "ExportArn": export.arn,

@@ -185,6 +185,8 @@ def _readable(ctx: Context, call: Call, caller: Caller) -> tuple[Bucket, StoredO
             arn = f"arn:aws:s3:::{bucket.name}"
             raise of_kind("s3", Kind.DENIED, denial_text(caller, "s3:ListBucket", arn, None))
         raise AwsError("NoSuchKey", "The specified key does not exist.", 404, {"Key": key})
+    if ctx.tweaks.rewritten:
+        ctx.objects.replace(bucket.name, item.key)
     if bucket.kms_key is not None:
         why = refusal(ctx.state, caller, "kms:Decrypt", bucket.kms_key, call.region)
         if bucket.kms_refused or why is not None:

@@ -10,6 +10,7 @@ from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     IncompleteReadError,
+    ReadTimeoutError,
     ResponseStreamingError,
 )
 
@@ -93,6 +94,62 @@ def test_connection_closes_and_bodies_break(clients: Clients, sim: SimControl) -
         s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     sim.preset("slow_body", seconds=0.01)
     assert s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+@pytest.mark.parametrize("preset", ["connection_reset", "body_stalled"])
+def test_a_body_that_began_breaks_in_its_middle(
+    clients: Clients, sim: SimControl, preset: str
+) -> None:
+    keys = clients.reader()
+    s3 = clients.client("s3", keys, read_timeout=1)
+    bucket, key = clients.world.cur_exports[0].bucket, first_key(clients, s3, ".parquet")
+    whole = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    sim.preset(preset)
+    answer = s3.get_object(Bucket=bucket, Key=key)
+    assert answer["ContentLength"] == len(whole)
+    with pytest.raises((IncompleteReadError, ResponseStreamingError, ReadTimeoutError)):
+        answer["Body"].read()
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == whole
+
+
+def test_a_connection_may_be_reset_before_any_answer(clients: Clients, sim: SimControl) -> None:
+    logs = clients.client("logs", clients.reader(), attempts=2)
+    sim.fault(service="logs", close=True, reset=True, times=1)
+    assert logs.describe_log_groups()["ResponseMetadata"]["RetryAttempts"] == 1
+
+
+def test_sessions_end_in_the_middle_of_a_listing(clients: Clients, sim: SimControl) -> None:
+    old = clients.reader()
+    s3 = clients.client("s3", old)
+    sim.fault(operation="ListObjectsV2", page_size=1, nth=[1])
+    sim.fault(operation="ListObjectsV2", expire=True, times=1)
+    bucket = clients.world.cur_exports[0].bucket
+    page = s3.list_objects_v2(Bucket=bucket)
+    for _ in range(2):  # the next page finds it ended, and it stays so
+        with pytest.raises(ClientError) as caught:
+            s3.list_objects_v2(Bucket=bucket, ContinuationToken=page["NextContinuationToken"])
+        assert failure(caught.value) == ("ExpiredToken", 400)
+    again = clients.client("s3", clients.reader())
+    token = page["NextContinuationToken"]
+    assert again.list_objects_v2(Bucket=bucket, ContinuationToken=token)["KeyCount"] > 0
+
+
+def test_sessions_that_end_do_not_touch_who_has_none(clients: Clients, sim: SimControl) -> None:
+    sim.fault(operation="GetCallerIdentity", expire=True)
+    assert clients.client("sts", clients.backend).get_caller_identity()["Account"]
+
+
+def test_an_object_is_rewritten_between_list_and_read(clients: Clients, sim: SimControl) -> None:
+    s3 = clients.client("s3", clients.reader())
+    bucket = clients.world.cur_exports[0].bucket
+    listed = s3.list_objects_v2(Bucket=bucket)["Contents"][0]
+    sim.preset("object_rewritten")
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=bucket, Key=listed["Key"], IfMatch=listed["ETag"])
+    assert failure(caught.value) == ("PreconditionFailed", 412)
+    now = s3.list_objects_v2(Bucket=bucket)["Contents"][0]["ETag"]
+    assert now != listed["ETag"]
+    assert s3.get_object(Bucket=bucket, Key=listed["Key"], IfMatch=now)["ETag"] == now
 
 
 def test_spoiled_objects_do_not_decode(clients: Clients, sim: SimControl) -> None:

@@ -1,7 +1,6 @@
 """PostgreSQL as our child: its data outlives stops, crashes and unlucky process ids."""
 
 import os
-import signal
 import subprocess
 import sys
 import textwrap
@@ -44,7 +43,7 @@ async def test_a_second_start_finds_the_data_of_the_first(folder: Path) -> None:
 async def test_committed_rows_survive_a_kill_of_the_server(folder: Path) -> None:
     killed = EmbeddedPostgres(folder, fsync=False)
     await run(killed.start(), "CREATE TABLE kept AS SELECT generate_series(1, 1000) AS number")
-    os.kill(killed.pid, signal.SIGKILL)
+    killed.kill()
     with EmbeddedPostgres(folder, fsync=False) as address:
         assert await run(address, "SELECT count(*) FROM kept") == 1000
 

@@ -45,6 +45,24 @@ async def test_a_second_start_finds_workflows_and_adds_new_search_attributes(
         assert await search_attributes(address) == {"TenantId", "EstimatedSavingsUsd"}
 
 
+async def test_a_killed_server_comes_back_with_its_workflows_at_its_address(
+    tmp_path: Path,
+) -> None:
+    server = EmbeddedTemporal(tmp_path, TemporalOptions(db_file=tmp_path / "t.db", ui=False))
+    try:
+        address = server.start()
+        client = await Client.connect(address.frontend)
+        await client.start_workflow("Sample", id="kept-workflow", task_queue="nobody-listens")
+        server.kill()
+        with pytest.raises(RuntimeError, match="refused"):
+            await Client.connect(address.frontend)
+        assert server.start() == address
+        found = await client.get_workflow_handle("kept-workflow").describe()
+        assert found.workflow_type == "Sample"
+    finally:
+        server.stop()
+
+
 async def test_the_web_interface_and_the_metrics_answer(tmp_path: Path) -> None:
     import httpx2
 

@@ -1,0 +1,145 @@
+"""A tenant that reads an emulated organisation, whatever goes wrong between them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from temporalio.client import ScheduleOverlapPolicy
+
+from demo.aws.control import SimControl
+from tensorcost.activities.integration.bedrock.connector import BedrockConnector
+from tensorcost.domain.integration.contracts import sync_workflow_id
+from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
+from tensorcost.domain.integration.diagnosis_failures import RETRY_AFTER
+from tensorcost.domain.integration.progress_records import SyncRun, SyncStep
+from tensorcost.domain.integration.states import (
+    ConnectionMode,
+    RunKind,
+    RunState,
+    SourceKind,
+    StepState,
+)
+from tensorcost.runtime.embedded.temporal import TemporalAddress
+from tensorcost.services.processes import IntegrationProcesses
+from tensorcost.storage import sync_history
+from tensorcost.storage.session import Database
+from tests.chaos.hour import DAYS
+from tests.providers.aws.world import (
+    EXTERNAL_ID,
+    GROUP,
+    HOME,
+    PAYER,
+    ROLE_ARN,
+    sessions,
+)
+from tests.support.clock import AheadClock
+from tests.support.connections import make_connection
+from tests.support.databases import Database as TestDatabase
+from tests.support.temporal_house import House, open_house
+from tests.support.tenants import make_tenant
+from tests.support.truths import Truths, read_truths
+
+READ_TIMEOUT: Final = 1.0
+PAUSES: Final = {kind: seconds / 50 for kind, seconds in RETRY_AFTER.items()}
+"""Patience as in life, in a fiftieth of its time."""
+
+
+@dataclass
+class Stage:
+    """One tenant's connection, its workers, and the emulated AWS between them."""
+
+    aws: SimControl
+    db: Database
+    house: House
+    connection: Connection
+    clock: AheadClock
+    patience: timedelta = timedelta(seconds=10)
+    """How long a validation waits for what may heal by itself."""
+
+    @property
+    def processes(self) -> IntegrationProcesses:
+        return IntegrationProcesses(
+            self.house.processes,
+            backfill_days=DAYS,
+            interval=timedelta(milliseconds=200),
+            patience=self.patience,
+        )
+
+    async def onboard(self) -> SyncRun:
+        """Connect, read the past, and reconcile; the backfill."""
+        await self.processes.validate(self.connection, "user:fake")
+        return await self.ended(RunKind.BACKFILL, after=None)
+
+    async def sync(self, minutes: int = 60) -> SyncRun:
+        """The scheduled sync, so much later."""
+        before = await self.newest(RunKind.SYNC)
+        self.clock.move(minutes=minutes)
+        schedule = sync_workflow_id(self.connection.connection_id)
+        await self.house.client.get_schedule_handle(schedule).trigger(
+            overlap=ScheduleOverlapPolicy.BUFFER_ONE
+        )
+        return await self.ended(RunKind.SYNC, after=before)
+
+    async def truths(self) -> Truths:
+        return await read_truths(self.db, self.house.client, self.connection.tenant_id)
+
+    async def step(self, account: str, state: StepState) -> SyncStep:
+        """A step of the newest backfill that reads an account's calls, once it is in a state."""
+        async with asyncio.timeout(60):
+            while True:
+                run = await self.newest(RunKind.BACKFILL)
+                steps = [] if run is None else await self.steps(run)
+                for step in steps:
+                    is_log = step.source == SourceKind.LOGS_S3
+                    if is_log and (step.account_id, step.state) == (account, state):
+                        return step
+                await asyncio.sleep(0.05)
+
+    async def steps(self, run: SyncRun) -> list[SyncStep]:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            return await sync_history.list_steps(tx, run.run_id, limit=1_000)
+
+    async def newest(self, kind: RunKind) -> SyncRun | None:
+        async with self.db.tenant(self.connection.tenant_id) as tx:
+            runs = await sync_history.list_runs(
+                tx, self.connection.connection_id, limit=1, kind=kind
+            )
+        return runs[0] if runs else None
+
+    async def ended(self, kind: RunKind, after: SyncRun | None) -> SyncRun:
+        """The next run of a kind, once it has ended."""
+        async with asyncio.timeout(120):
+            while True:
+                run = await self.newest(kind)
+                is_next = run is not None and (after is None or run.run_id != after.run_id)
+                if run is not None and is_next and run.state is not RunState.RUNNING:
+                    return run
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def open_stage(
+    aws: SimControl, database: TestDatabase, db: Database, temporal: TemporalAddress
+) -> AsyncIterator[Stage]:
+    """A new tenant with workers of its own, and a connection that nobody has looked at."""
+    clock = AheadClock()
+    connection = await make_connection(
+        db,
+        await make_tenant(database),
+        mode=ConnectionMode.ORGANIZATION,
+        account_id=PAYER,
+        external_id=EXTERNAL_ID,
+        role_arn=ROLE_ARN,
+        settings=ConnectionSettings(
+            # Three regions, none of them named by the customer.
+            home_region="us-gov-west-1",
+            log_group_arn=f"arn:aws:logs:{HOME}:{PAYER}:log-group:{GROUP}",
+        ),
+    )
+    reached = sessions(aws.endpoint_url, clock=clock, max_attempts=4, read_timeout=READ_TIMEOUT)
+    connector = BedrockConnector(reached, clock, PAUSES)
+    async with open_house(temporal, db, connector, clock=clock) as house:
+        yield Stage(aws, db, house, connection, clock)
