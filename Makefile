@@ -36,7 +36,7 @@ chaos: setup ## Every kill and every fault (make test runs a seeded sample)
 bench: setup ## Measure speed and memory; nothing else should run meanwhile
 	@.venv/bin/python -m benchmarks
 
-schema: setup ## Write the GraphQL schema snapshot anew
+schema: setup ## Write docs/schema.graphql and docs/openapi.json anew
 	@.venv/bin/tensorcost schema
 
 lock: setup ## Write requirements/*.lock anew

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from demo.story.board import StageFailed
+from demo.story.settings import TENSORCOST
 
-TENSORCOST = str(Path(sys.executable).parent / "tensorcost")
-"""The command as it is installed beside the interpreter that runs the demo."""
 _LAST_WORDS = 600
 
 

@@ -4,8 +4,10 @@ What is compared, and how exactly:
 
 - GraphQL against REST: months, coverage and every cost, equal.
 - Billed = attributed + unattributed, and the difference is zero: to the last nano-dollar.
-- Costs by model, application and account with everything on the invoice: each adds up to what
-  the month's reconciled days are billed, to the last nano-dollar.
+- Costs by model, application, team and account with everything on the invoice: each adds up to
+  what the month's reconciled days are billed, to the last nano-dollar.
+- Money that stays with a team on the bill's own lines: no more than lines with its tag are billed,
+  after savings plans took back what they cover, and none of it negative.
 - Each class of each month against the answer key, to the cent: the month that AWS restated by its
   second delivery and, as of before, by its first; of a month that still runs only the days that
   are reconciled.
@@ -34,6 +36,7 @@ _CALLED = {"metered": "attributed", "unnamed": "unlogged"}
 that nobody knows is explained by no row."""
 _GRAINS = {"request": ("attributed",), "metric": ("metered",), "bill": ("unlogged", "unnamed")}
 """What explains an account's usage; the key's shares of it."""
+_UNATTRIBUTED = "(unattributed)"
 _NOTHING = Part(ZERO, 0)
 
 
@@ -83,6 +86,7 @@ def check(rest: Told, graphql: Told, restated: Restatement | None, key: Key) -> 
         if (costs := rest.costs.get(month.period)) is not None:
             wrong += faces(costs, graphql.costs[month.period])
             wrong += _sums(month, costs)
+            wrong += _teams(month, costs, key.final[month.period])
             wrong += _accounts(month, costs, key.final[month.period])
     if restated is not None:
         wrong += _identity(restated.before)
@@ -90,8 +94,8 @@ def check(rest: Told, graphql: Told, restated: Restatement | None, key: Key) -> 
     if wrong:
         raise StageFailed("; ".join(wrong[:5]))
     return (
-        f"model, application and account each add up to the {len(invoice.months)} month(s) billed,"
-        " difference 0.00; classes = answer key to the cent"
+        f"model, application, team and account each add up to the {len(invoice.months)} month(s)"
+        " billed, difference 0.00; classes = answer key to the cent"
     )
 
 
@@ -125,6 +129,17 @@ def _sums(month: Month, costs: Answer) -> Iterable[str]:
     for name, cost in sums.items():
         if cost != billed:
             yield f"{month.period} by {name}: {cost} USD, {billed} USD are billed"
+
+
+def _teams(month: Month, costs: Answer, key: Mapping[str, Any]) -> Iterable[str]:
+    for team, sums in costs.groups["team"].items():
+        usd = _part(sums, "bill")
+        if team == _UNATTRIBUTED and usd < 0:
+            yield f"{month.period}: nobody in particular is paid {-usd} USD"
+        elif team and not team.startswith("("):
+            most = Decimal(key["tagged_by_team"].get(team, "0"))
+            if not -CENT < usd < most + CENT:
+                yield f"{month.period}, team {team}: {usd} USD of lines, {most} USD name it"
 
 
 def _accounts(month: Month, costs: Answer, key: Mapping[str, Any]) -> Iterable[str]:

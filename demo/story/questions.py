@@ -12,7 +12,7 @@ from decimal import Decimal
 from demo.story.api import Json, Session
 from demo.world.spec import World
 
-DIMENSIONS = ("model", "application", "account")
+DIMENSIONS = ("model", "application", "team", "account")
 _ALL_ROWS = 1000
 _SUMS = "cost requests unpricedRequests unpricedTokens grains { grain cost requests }"
 _BESIDE = "beside { grain reason currency cost }"
@@ -30,6 +30,9 @@ query WhereDidTheMoneyGo(
     rows {{ name {_SUMS} }}
   }}
   application: costBreakdown(dimension: APPLICATION, {_GROUPS}) {{
+    rows {{ name {_SUMS} }}
+  }}
+  team: costBreakdown(dimension: TEAM, {_GROUPS}) {{
     rows {{ name {_SUMS} }}
   }}
   account: costBreakdown(dimension: ACCOUNT, {_GROUPS}) {{
@@ -126,7 +129,7 @@ async def ask_rest(session: Session, window: dict[str, str], view: View) -> Answ
 
 
 async def ask_graphql(session: Session, window: dict[str, str], view: View) -> Answer:
-    """One document with the same four questions."""
+    """One document with the same questions."""
     asked = {"basis": view.basis.upper(), "charges": view.charges.upper()}
     found = await session.query(DOCUMENT, {"window": window, "limit": _ALL_ROWS, **asked})
     summary = found["summary"]

@@ -7,10 +7,10 @@ import signal
 import traceback
 from contextlib import AsyncExitStack
 
-from demo.story import report
+from demo.story import report, tenancy
 from demo.story.board import Board
 from demo.story.crew import Crew, ProcessLost
-from demo.story.settings import Options, forget_surroundings
+from demo.story.settings import Options, forget_surroundings, own_commands
 from demo.story.story import Story
 
 EXIT_FAILED, EXIT_INTERRUPTED = 1, 130
@@ -72,6 +72,9 @@ async def _whole(options: Options, board: Board, found: report.Findings, crew: C
         story = Story(options, board, found, crew, stack)
         await story.play()
         report.show(board.console, found)
+        board.console.rule("Ask on your own, now or after it has ended", style="dim")
+        for command in own_commands(options, tenancy.SLUG):
+            board.note(command)
         if not options.once:
             await story.stay()
 

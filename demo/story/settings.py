@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,8 @@ from tensorcost.runtime.embedded.process import child_env
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DEFAULT_HOME = REPOSITORY / ".tensorcost" / "demo"
+TENSORCOST = str(Path(sys.executable).parent / "tensorcost")
+"""The command as it is installed beside the interpreter that runs the demo."""
 REQUESTS, DAYS = 200_000, 90
 _FOREIGN = ("DATABASE_URL", "TEMPORAL_ADDRESS", "REDIS_URL")
 _FOREIGN_PREFIXES = ("TENSORCOST_", "AWS_")
@@ -60,6 +64,19 @@ def product_env(options: Options) -> dict[str, str]:
     """For the product's commands on this home. Telemetry settings (OTEL_*) come along."""
     told = {k: v for k, v in os.environ.items() if k.startswith("OTEL_")}
     return child_env(TENSORCOST_HOME=str(options.home), NO_COLOR="1", **told)
+
+
+def own_commands(options: Options, tenant: str) -> list[str]:
+    """Commands that ask this home what the story asked, as typed where the demo was started."""
+    here = Path.cwd()
+    command, home = (
+        shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+        for path in (Path(TENSORCOST), options.home)
+    )
+    return [
+        f"TENSORCOST_HOME={home} {command} {asked} --tenant {tenant}"
+        for asked in ("cost --by team", "reconcile", "prices rerate list", "audit verify")
+    ]
 
 
 def cloud_env(world: World, endpoint: str) -> dict[str, str]:

@@ -11,11 +11,11 @@ from pathlib import Path
 from demo.story import compare, compare_invoice, connecting, questions, reconciling, tenancy
 from demo.story.api import Json, Session, SignIn, open_session
 from demo.story.board import Board, StageFailed
-from demo.story.commands import TENSORCOST, tensorcost_json
+from demo.story.commands import tensorcost_json
 from demo.story.crew import Crew, Role
 from demo.story.processes import Processes
 from demo.story.report import Findings, count_rows
-from demo.story.settings import Options, cloud_env, product_env
+from demo.story.settings import TENSORCOST, Options, cloud_env, product_env
 from demo.story.worlds import prepare_world
 from demo.world.spec import World
 from tensorcost.runtime.embedded.ports import free_ports

@@ -99,6 +99,7 @@ def _month(used: Used, lines: list[BillLine]) -> dict[str, Any]:
         "by_account": _grouped(lines, lambda line: line.account),
         "by_model": _grouped(by_tokens, lambda line: line.stream_model),
         "by_charge_day": _grouped(lines, lambda line: line.charge_day),
+        "tagged_by_team": _tagged_by_team(lines),
         "shares": _added(shares, lambda key: (key.share,)),
         "shares_by_account": _added(shares, lambda key: (key.account, key.share)),
         "shares_by_day": _added(shares, lambda key: (key.day, key.share)),
@@ -107,6 +108,22 @@ def _month(used: Used, lines: list[BillLine]) -> dict[str, Any]:
         ),
         "price_drift_usd": _usd(drift),
     }
+
+
+def _tagged_by_team(lines: Sequence[BillLine]) -> dict[str, str]:
+    """What the lines' own tags say. A negation has none: it takes back what its usage costs."""
+    usage = {_negated(line): line for line in lines if line.kind == "SavingsPlanCoveredUsage"}
+    tagged: dict[str, list[BillLine]] = defaultdict(list)
+    for line in lines:
+        is_negation = line.kind == "SavingsPlanNegation"
+        named = usage[_negated(line)] if is_negation else line
+        if team := named.tags.get("user_team"):
+            tagged[team].append(line)
+    return {team: _sum(found) for team, found in sorted(tagged.items())}
+
+
+def _negated(line: BillLine) -> tuple[str, ...]:
+    return (line.account, line.charge_day, line.usage_type, line.savings_plan)
 
 
 class _Key(NamedTuple):

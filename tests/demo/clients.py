@@ -49,7 +49,14 @@ class Clients:
     endpoint_url: str
     world: World
 
-    def client(self, service: str, keys: Keys, region: str = "us-east-1", attempts: int = 1) -> Any:
+    def client(
+        self,
+        service: str,
+        keys: Keys,
+        region: str = "us-east-1",
+        attempts: int = 1,
+        read_timeout: int = 10,
+    ) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.endpoint_url,
@@ -60,7 +67,7 @@ class Clients:
             config=Config(
                 retries={"mode": "standard", "total_max_attempts": attempts},
                 connect_timeout=5,
-                read_timeout=10,
+                read_timeout=read_timeout,
             ),
         )
 

@@ -43,6 +43,7 @@ def answer() -> Answer:
         groups={
             "model": {"m-1": sums(3, "3.000000001"), "m-2": sums(2, None)},
             "application": {"bot": sums(4, "3.000000001"), "": sums(1, None, bill="0.5")},
+            "team": {"": sums(5, "3.000000001", bill="0.5")},
             "account": {"1": sums(5, "3", metric="7.000"), "2": sums(0, None, bill="0.5")},
         },
     )

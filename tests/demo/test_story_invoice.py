@@ -11,15 +11,16 @@ from demo.story.board import StageFailed
 from demo.story.compare_invoice import Key, Told, check, read_key
 from demo.story.invoice import Coverage, Invoice, Month, Shares, shares_of
 from demo.story.invoice_report import by_account, invoice_json, percent
-from demo.story.questions import Answer, Part, Sums
+from demo.story.questions import DIMENSIONS, Answer, Part, Sums
 from demo.story.reconciling import Restatement, change_of_bill
 from demo.world.spec import World
 from demo.world.story import PROD
 
 CALLED, COUNTED, NOT_LOGGED, TAX = (Decimal(usd) for usd in ("3.1", "0.4", "0.5", "0.000000001"))
+TAGGED = Decimal("0.1")
 BILLED = CALLED + COUNTED + NOT_LOGGED + TAX
 SHARES = Shares(BILLED, CALLED + COUNTED, {"unlogged": NOT_LOGGED, "tax": TAX})
-KEY = {
+KEY: dict[str, Any] = {
     "2026-10": {
         "shares_by_day": {
             "2026-10-01": {"tax": "0.000000001", "attributed": "1.1"},
@@ -30,6 +31,7 @@ KEY = {
                 "unnamed": "0.3",
             },
         },
+        "tagged_by_team": {"care": "0.1"},
         "shares_by_account": {
             "1": {
                 "attributed": "3.1",
@@ -50,6 +52,7 @@ def sums(**grains: Decimal) -> Sums:
 
 def costs(account: Sums | None = None) -> Answer:
     usage = sums(request=CALLED, metric=COUNTED, bill=NOT_LOGGED)
+    untagged = sums(request=CALLED, metric=COUNTED, bill=NOT_LOGGED - TAGGED)
     tax = sums(bill=TAX)
     everything = sums(request=CALLED, metric=COUNTED, bill=NOT_LOGGED + TAX)
     return Answer(
@@ -59,6 +62,7 @@ def costs(account: Sums | None = None) -> Answer:
         groups={
             "model": {"m-1": usage, "(tax)": tax},
             "application": {"(unattributed)": usage, "(tax)": tax},
+            "team": {"care": sums(bill=TAGGED), "(unattributed)": untagged, "(tax)": tax},
             "account": {"1": account or usage, "(tax)": tax},
         },
     )
@@ -109,10 +113,28 @@ def test_an_account_whose_usage_is_explained_otherwise_fails() -> None:
         held(told(found=costs(account)))
 
 
+@pytest.mark.parametrize(
+    ("team", "said"),
+    [
+        ({"ml": sums(bill=Decimal(9)), "": sums(bill=BILLED - 9)}, r"team ml: 9 USD of lines, 0"),
+        ({"care": sums(bill=-CALLED), "": sums(bill=BILLED + CALLED)}, r"team care: -3\.1 USD"),
+        ({"(unattributed)": sums(bill=-TAX), "": sums(bill=BILLED + TAX)}, "nobody in particular"),
+    ],
+    ids=["more than is tagged", "a negative team", "a negative rest"],
+)
+def test_money_that_no_tag_of_a_line_gives_to_a_team_fails(
+    team: dict[str, Sums], said: str
+) -> None:
+    found = costs()
+    found.groups["team"] = team
+    with pytest.raises(StageFailed, match=said):
+        held(told(found=found))
+
+
 def test_of_a_month_that_runs_only_the_reconciled_days_are_compared() -> None:
     shares = Shares(Decimal("1.100000001"), Decimal("1.1"), {"tax": TAX})
     first_days = sums(request=Decimal("1.1"), bill=TAX)
-    groups = {name: {"": first_days} for name in ("model", "application", "account")}
+    groups = {name: {"": first_days} for name in DIMENSIONS}
     found = Answer(first_days, frozenset(), frozenset(), groups)
     assert held(told(shares, found, until="2026-10-31"))
     with pytest.raises(StageFailed, match=r"attributed: 1\.1 USD, the key says 3\.5"):

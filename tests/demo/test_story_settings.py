@@ -7,8 +7,11 @@ import pytest
 
 from demo.story.settings import (
     DEFAULT_HOME,
+    REPOSITORY,
+    TENSORCOST,
     Options,
     forget_surroundings,
+    own_commands,
     parse_options,
     product_env,
 )
@@ -43,3 +46,14 @@ def test_settings_of_another_installation_do_not_reach_the_demo(
     assert "somebody else's" not in {*os.environ.values(), *env.values()}
     assert env["TENSORCOST_HOME"] == str(tmp_path)
     assert env["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://127.0.0.1:4318"
+
+
+def test_the_commands_to_go_on_with_work_where_the_demo_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    first = own_commands(Options(), "northwind")[0]
+    command = TENSORCOST.removeprefix(f"{REPOSITORY}/")
+    assert first == f"TENSORCOST_HOME=.tensorcost/demo {command} cost --by team --tenant northwind"
+    away = own_commands(Options(home=tmp_path / "a b"), "northwind")[0]
+    assert away.startswith(f"TENSORCOST_HOME='{tmp_path / 'a b'}' ")

@@ -18,6 +18,7 @@ class EventType(StrEnum):
     COST_PRICES_CHANGED = "cost.prices_changed"
     COST_RESTATED = "cost.restated"
     COST_RERATING_PREVIEWED = "cost.rerating_previewed"
+    COST_RERATING_EXPIRING = "cost.rerating_expiring"
     COST_RERATING_ENDED = "cost.rerating_ended"
     ALERT_CREATED = "alert.created"
     ALERT_RESOLVED = "alert.resolved"

@@ -201,6 +201,16 @@ def test_accounts_in_the_dark_are_explained_as_far_as_they_can_be(organization: 
     assert month[ACQUIRED].keys() == {"unlogged", "tax", "discount"}
 
 
+def test_a_negation_takes_back_what_the_tagged_machine_costs(organization: World) -> None:
+    rows = bill_rows(organization, parquet=True)
+    told = truth(organization)["bill"].values()
+    tagged = {dict(row["resource_tags"] or ()).get("user_team") for row in rows} - {None, ""}
+    assert tagged == {team for month in told for team in month["tagged_by_team"]}
+    for month in told:
+        assert Decimal(month["by_type"]["SavingsPlanCoveredUsage"]) > 0
+        assert Decimal(month["tagged_by_team"]["ml"]) == 0
+
+
 def test_parquet_and_csv_tell_the_same_bill(single: World) -> None:
     parquet, text = bill_rows(single, parquet=True), bill_rows(single, parquet=False)
     assert [row["identity_line_item_id"] for row in parquet] == [
