@@ -56,7 +56,7 @@ class Stage:
     house: House
     connection: Connection
     clock: AheadClock
-    patience: timedelta = timedelta(seconds=10)
+    patience: timedelta = timedelta(seconds=60)
     """How long a validation waits for what may heal by itself."""
 
     @property
