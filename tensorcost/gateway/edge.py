@@ -5,9 +5,9 @@ and CORS headers, and the envelope for whatever went wrong. Websockets pass: the
 token in their own protocol.
 """
 
-import secrets
 from datetime import timedelta
 from functools import partial
+from random import getrandbits
 from time import time
 from typing import Final
 
@@ -79,7 +79,7 @@ class Edge:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        caller = Caller(_trace_id())
+        caller = _caller()
         put_caller(scope, caller)
         reset = current_trace.set(caller.trace_id)
         try:
@@ -188,10 +188,9 @@ class _Outgoing:
         if message["type"] == "http.response.start":
             self.started = True
             own = message.get("headers") or []
-            named = {name for name, _ in own}
-            own = [*own, *self._headers]
-            own += [pair for pair in self._static if pair[0] not in named]
-            message["headers"] = own
+            named = dict(own)
+            static = [pair for pair in self._static if pair[0] not in named]
+            message["headers"] = [*own, *self._headers, *static]
         await self._send(message)
 
 
@@ -205,9 +204,12 @@ def limit_headers(decision: Decision) -> Headers:
     ]
 
 
-def _trace_id() -> str:
-    context = trace.get_current_span().get_span_context()
-    return f"{context.trace_id:032x}" if context.is_valid else secrets.token_hex(16)
+def _caller() -> Caller:
+    """Nobody yet, under the request's trace or an id like one (no secret: it is told)."""
+    span = trace.get_current_span()
+    context = span.get_span_context()
+    trace_id = context.trace_id if context.is_valid else getrandbits(128)
+    return Caller(f"{trace_id:032x}", is_traced=span.is_recording())
 
 
 def _bearer(values: tuple[bytes, ...]) -> str:

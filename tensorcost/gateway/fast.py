@@ -18,7 +18,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from fastapi.dependencies.models import Dependant
-from opentelemetry import trace
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from starlette.responses import Response
@@ -132,11 +131,11 @@ class FastReads:
             or scope["type"] != "http"
             or scope["method"] != "GET"
             or (arguments := memo.find(scope["query_string"])) is None
-            or trace.get_current_span().is_recording()
+            or (caller := caller_of(scope)).is_traced
         ):
             await self._app(scope, receive, send)
             return
-        principal = caller_of(scope).required()
+        principal = caller.required()
         require(principal, *memo.scopes)
         given = dict.fromkeys(memo.callers, principal)
         response = await memo.handler(**arguments, **given)

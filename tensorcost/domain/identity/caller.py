@@ -31,6 +31,8 @@ class Caller:
     trace_id: str
     principal: Principal | None = None
     refusal: DomainError | None = None
+    is_traced: bool = False
+    """A span is being recorded around the request."""
     charge: Charge = _uncounted
     """For what the gateway cannot weigh: it has counted an HTTP request as one, and a websocket
     not at all."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from math import ceil
 from time import monotonic
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import structlog
 from opentelemetry import metrics
@@ -38,8 +38,7 @@ class Quota:
     window: timedelta = timedelta(minutes=1)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """The answer to one hit. Times are seconds from now."""
 
     limited: bool
