@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import orjson
+from asyncpg.pgproto import pgproto
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from benchmarks.graphql_world import deps as graphql_deps
@@ -78,6 +79,7 @@ def from_memory() -> ASGIApp:
             limiter=Limiter(),
             idempotency=nothing,
             routers=[ai.router(services.spend, nothing)],
+            telemetry=False,
             settings=_unlimited(),
         )
     )
@@ -107,6 +109,7 @@ def from_postgres(url: str) -> ASGIApp:
             sign_in=nothing,
             limiter=Limiter(),
             idempotency=nothing,
+            telemetry=False,
             settings=_unlimited(),
             lifespan=lifespan,
         )
@@ -216,7 +219,7 @@ class _Audit:
         self._rows = [
             Entry(
                 tenant_id=_MEMORY,
-                entry_id=UUID(int=number),
+                entry_id=pgproto.UUID(UUID(int=number).bytes),
                 at=NOW - timedelta(minutes=number),
                 actor=f"user:{OWNER}",
                 action="member.role_changed",

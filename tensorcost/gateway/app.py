@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tensorcost import __version__
 from tensorcost.gateway import docs, errors, health, openapi
@@ -50,6 +50,8 @@ class GatewayDeps:
     """Sub-applications by path (``{"/graphql": app}``); they read ``caller_of(scope)``."""
     checks: Sequence[Check] = ()
     draining: Callable[[], bool] = lambda: False
+    telemetry: bool = True
+    """Spans and metrics of requests, where the process has providers for them."""
     settings: GatewaySettings = field(default_factory=GatewaySettings)
     lifespan: Lifespan | None = None
 
@@ -58,9 +60,22 @@ class Gateway(FastAPI):
     """FastAPI inside of two layers of ours: what it wraps around a route costs a short read more
     than reading does."""
 
-    def __init__(self, outside: Callable[[ASGIApp], ASGIApp], **settings: Any) -> None:
+    def __init__(
+        self, outside: Callable[[ASGIApp], ASGIApp], *, telemetry: bool, **settings: Any
+    ) -> None:
         self._outside = outside
-        super().__init__(**settings)
+        self._has_telemetry = telemetry
+        # Its log records would quote what a caller sent; ours (structlog) do not.
+        super().__init__(
+            telemetry={"tracing": telemetry, "metrics": telemetry, "logs": False}, **settings
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._has_telemetry or self.middleware_stack is None or scope["type"] == "lifespan":
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         """Called once, by the first request; the server's span stays around everything."""
@@ -86,8 +101,7 @@ def build(deps: GatewayDeps) -> FastAPI:
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        # Its records would quote what a caller sent; ours (structlog) do not.
-        telemetry={"logs": False},
+        telemetry=deps.telemetry,
         lifespan=deps.lifespan,
     )
     # Sub-applications come first: their paths are compared, not matched by pattern.

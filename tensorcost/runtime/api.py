@@ -66,6 +66,8 @@ class ApiParts:
     artefacts: Mapping[str, Artefacts]
     clock: Clock
     draining: Callable[[], bool] = lambda: False
+    telemetry: bool = True
+    """Whether this process makes spans and metrics."""
 
 
 @asynccontextmanager
@@ -167,6 +169,7 @@ def _application(
             applications={"/graphql": face},
             checks=_checks(parts, db),
             draining=parts.draining,
+            telemetry=parts.telemetry,
             settings=GatewaySettings(cors_origins=origins, legacy_aliases=http.legacy_api_aliases),
         )
     )

@@ -52,6 +52,7 @@ async def serve_api(settings: Settings, addresses: Addresses) -> None:
             artefacts={"bedrock": bedrock_artefacts(settings.aws)},
             clock=utc_now,
             draining=lambda: server.should_exit,
+            telemetry=telemetry.is_on,
         )
         async with open_api(parts) as app:
             server = uvicorn.Server(

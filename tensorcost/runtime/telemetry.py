@@ -51,12 +51,14 @@ class OtlpTargets:
     traces: str | None = None
     metrics: str | None = None
     metric_headers: Mapping[str, str] = field(default_factory=dict)
+    is_disabled: bool = False
+    """``OTEL_SDK_DISABLED``: no span and no metric is made at all."""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> Self:
         """Read the standard variables as the OpenTelemetry specification says."""
         if environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
-            return cls()
+            return cls(is_disabled=True)
         base = environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", "").rstrip("/")
         headers = environ.get("OTEL_EXPORTER_OTLP_METRICS_HEADERS") or environ.get(
             "OTEL_EXPORTER_OTLP_HEADERS", ""
@@ -94,6 +96,7 @@ class Telemetry:
             self.tracer_provider.get_tracer("tensorcost.temporal")
         )
         self._sql = AsyncPGInstrumentor(capture_parameters=False)  # type: ignore[no-untyped-call]
+        self.is_on = not targets.is_disabled
         self._closed = False
 
     def install(self) -> Self:

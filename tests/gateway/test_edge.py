@@ -378,3 +378,16 @@ async def test_a_sub_application_sees_the_caller_and_keeps_its_path(world: World
         assert (await client.get("/subway")).status_code == 404
         del client.headers["authorization"]
         is_failure(await client.get("/sub"), 401, "UNAUTHENTICATED")
+
+
+async def test_a_process_without_telemetry_answers_alike(world: World) -> None:
+    tenant = await world.tenant()
+    async with (
+        world.client(world.token(tenant)) as one,
+        world.client(world.token(tenant), telemetry=False) as other,
+    ):
+        for path, status in (("/v1/tenant", 200), ("/v1/nothing", 404), ("/v1/tenant", 200)):
+            answers = [await client.get(path) for client in (one, other)]
+            assert [answer.status_code for answer in answers] == [status, status]
+            assert set(answers[0].headers) == set(answers[1].headers)
+            assert answers[0].json().keys() == answers[1].json().keys()

@@ -74,12 +74,9 @@ def test_without_an_endpoint_nothing_is_to_be_sent() -> None:
 
 
 def test_the_standard_off_switch_wins() -> None:
-    assert (
-        OtlpTargets.from_environ(
-            {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
-        )
-        == OtlpTargets()
-    )
+    assert OtlpTargets.from_environ(
+        {"OTEL_SDK_DISABLED": "true", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318"}
+    ) == OtlpTargets(is_disabled=True)
 
 
 def test_a_signals_own_endpoint_and_headers_win() -> None:
