@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 import structlog
@@ -34,8 +34,6 @@ from tensorcost.storage import audit, integration
 from tensorcost.storage.session import Database, TenantTx
 
 log = structlog.get_logger(__name__)
-PROVIDERS: Final = ("bedrock",)
-"""Providers that can be connected today; the others come with their connectors."""
 
 
 class NewConnection(BaseModel):

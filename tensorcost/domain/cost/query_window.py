@@ -141,6 +141,11 @@ def known_by(moment: Moment, *, now: datetime) -> datetime:
     return instant
 
 
+def as_of_moment(as_of: Moment | None, now: datetime) -> datetime | None:
+    """``known_by`` of what may not be asked; None means now."""
+    return None if as_of is None else known_by(as_of, now=now)
+
+
 def _instant(moment: Moment) -> datetime | None:
     if isinstance(moment, datetime):
         return None if moment.tzinfo is None else moment.astimezone(UTC)

@@ -142,13 +142,6 @@ def etag_now(session: AccountSession, bucket: str, key: str, bucket_region: str)
     return str(answer["ETag"]).strip('"')
 
 
-def region_of_bucket(session: AccountSession, bucket: str, fallback: str) -> str:
-    """The region a bucket lies in. Raises ProviderError."""
-    answer = session.call("s3", "get_bucket_location", fallback, Bucket=bucket)
-    found = answer.get("LocationConstraint") or "us-east-1"
-    return "eu-west-1" if found == "EU" else str(found)
-
-
 def _chunks(session: AccountSession, body: Any, region: str) -> Iterator[bytes]:
     try:
         yield from body.iter_chunks(CHUNK_BYTES)

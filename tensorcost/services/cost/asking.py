@@ -1,7 +1,6 @@
 """What every cost question has in common, as the faces hand it in."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.query import (
@@ -13,7 +12,13 @@ from tensorcost.domain.cost.query import (
     SpendFilter,
     Step,
 )
-from tensorcost.domain.cost.query_window import Moment, WindowRule, day_window, known_by, today_in
+from tensorcost.domain.cost.query_window import (
+    Moment,
+    WindowRule,
+    as_of_moment,
+    day_window,
+    today_in,
+)
 from tensorcost.domain.cost.summary import Fact, add_up
 from tensorcost.services.cost.answers import Settlement
 from tensorcost.storage.cost_queries.billed import ReconciledDays, read_reconciled_days
@@ -59,7 +64,7 @@ async def query_of(
         group_by=group_by,
         filter=ask.filter,
         step=step,
-        as_of=_known_by(ask.as_of, now),
+        as_of=as_of_moment(ask.as_of, now),
         basis=ask.basis,
         charges=ask.charges,
     )
@@ -90,7 +95,3 @@ async def find(tx: TenantTx, query: CostQuery) -> Found:
     of ``reconciled``, never its money out of the facts."""
     reconciled = await read_reconciled_days(tx, query)
     return Found(query, await read_facts(tx, query), reconciled)
-
-
-def _known_by(as_of: Moment | None, now: datetime) -> datetime | None:
-    return None if as_of is None else known_by(as_of, now=now)

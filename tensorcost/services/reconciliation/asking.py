@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from tensorcost.domain.cost.query import DAILY
-from tensorcost.domain.cost.query_window import Moment, Window, day_window, known_by
+from tensorcost.domain.cost.query_window import Moment, Window, as_of_moment, day_window
 from tensorcost.domain.cost.reconciliation.closing import period_end
 from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass
 from tensorcost.domain.cost.reconciliation.line_names import lines_of_class
@@ -111,11 +111,6 @@ def whole_days(start: Moment | None, end: Moment | None, today: date) -> Window:
             f"'{field}' cuts a UTC day: days are reconciled as a whole", field=field
         )
     return window
-
-
-def as_of_moment(as_of: Moment | None, now: datetime) -> datetime | None:
-    """When it was known; None means now."""
-    return None if as_of is None else known_by(as_of, now=now)
 
 
 def month_key(after: Sequence[str | int] | None, *, field: str) -> date | None:

@@ -6,14 +6,14 @@ from functools import reduce
 
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.query import check_rows
-from tensorcost.domain.cost.query_window import Window
+from tensorcost.domain.cost.query_window import Window, as_of_moment
 from tensorcost.domain.cost.reconciliation.coverage import Coverage, Place
 from tensorcost.domain.cost.reconciliation.surroundings import Surroundings
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.services.authorise import requires
 from tensorcost.services.reconciliation.answers import CoverageReport
-from tensorcost.services.reconciliation.asking import CoverageAsk, as_of_moment, whole_days
+from tensorcost.services.reconciliation.asking import CoverageAsk, whole_days
 from tensorcost.services.reconciliation.covered import Covered, by_day
 from tensorcost.services.reconciliation.short import read_shortfalls
 from tensorcost.services.spend.access import AuditedReads

@@ -7,7 +7,7 @@ from tensorcost.activities.reconciliation.ask import Reconciling
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.cost.query import check_rows
-from tensorcost.domain.cost.query_window import DAY, Moment
+from tensorcost.domain.cost.query_window import DAY, Moment, as_of_moment
 from tensorcost.domain.cost.reconciliation.months import month_name, month_of
 from tensorcost.domain.errors import NotFound, ValidationFailed
 from tensorcost.domain.identity.actors import actor_of
@@ -22,7 +22,6 @@ from tensorcost.services.reconciliation.answers import (
 )
 from tensorcost.services.reconciliation.asking import (
     LedgerAsk,
-    as_of_moment,
     ledger_query,
 )
 from tensorcost.services.reconciliation.deltas import difference_of

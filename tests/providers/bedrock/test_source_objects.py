@@ -16,11 +16,9 @@ from tensorcost.providers.bedrock.source_objects import (
     log_folder,
     open_object,
     read_object,
-    region_of_bucket,
 )
 from tests.providers.aws.world import (
     BUCKET,
-    CUR_BUCKET,
     HOME,
     PAYER,
     log_key,
@@ -118,10 +116,6 @@ def test_an_empty_object_has_an_etag_too(aws: SimControl) -> None:
     session = payer(aws.endpoint_url)
     (listed,) = list_objects(session, BUCKET, "empty", HOME)
     assert etag_now(session, BUCKET, "empty", HOME) == listed.etag
-
-
-def test_a_bucket_tells_its_region(aws: SimControl) -> None:
-    assert region_of_bucket(payer(aws.endpoint_url), CUR_BUCKET, HOME) == HOME
 
 
 def test_keys_are_built_as_aws_lays_them_out() -> None:

@@ -12,7 +12,6 @@ from tensorcost.domain.cost.reconciliation.facts import Logged
 from tensorcost.domain.cost.reconciliation.spread import apportion
 from tensorcost.domain.spend.bill import TokenKind
 
-KIND_INDEX: Final = {kind: index for index, kind in enumerate(TOKEN_KINDS)}
 UNITS: Final = len(TOKEN_KINDS)
 """Place of what is not tokens, behind the token kinds."""
 
