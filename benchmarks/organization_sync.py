@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from benchmarks.harness import durable_database, make_tenant
+from benchmarks.harness import durable_database, make_tenant, peak_megabytes
 from demo.aws.control import SimControl
 from demo.aws.server import running_simulator
 from tensorcost.activities.integration.bedrock.abreast import SIDE_BY_SIDE
@@ -84,12 +84,6 @@ class Setting:
         entries = self.aws.requests()
         ends = [n for n, entry in enumerate(entries, start=1) if entry.operation in LAST_OF_LOOK]
         return len(entries), max(ends, default=0)
-
-
-def peak_megabytes() -> float:
-    """This process's high-water mark: the workers', for AWS, Postgres and Temporal are others."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 async def looks(setting: Setting, connection: Connection, clock: MovableClock) -> None:

@@ -101,7 +101,8 @@ _RECONCILED = (
     "SELECT tenant_id, period + n, reconciliation_id, period, '' "
     f"FROM ai.reconciliation, generate_series(0, {DAYS - 1}) n",
     "INSERT INTO ai.reconciled_account SELECT DISTINCT tenant_id, reconciliation_id, source, "
-    "usage_account_id FROM ai.reconciliation JOIN ai.dimension USING (tenant_id)",
+    "usage_account_id, period, closed_until FROM ai.reconciliation JOIN ai.dimension "
+    "USING (tenant_id)",
     "INSERT INTO ai.reconciled_daily SELECT tenant_id, day, reconciliation_id, dim_id, actor_id, "
     "grain, 'attributed', 'USD', cost_nano, cost_nano, cost_nano "
     "FROM ai.spend_daily JOIN ai.reconciled_day USING (tenant_id, day)",

@@ -104,9 +104,13 @@ def window_of(world: World) -> dict[str, str]:
     return {"from": world.start.date().isoformat(), "to": end.isoformat()}
 
 
-async def ask_rest(session: Session, window: dict[str, str], view: View) -> Answer:
-    """``GET /v1/cost/summary`` and ``/v1/cost/breakdown``."""
+async def ask_rest(
+    session: Session, window: dict[str, str], view: View, as_of: str | None = None
+) -> Answer:
+    """``GET /v1/cost/summary`` and ``/v1/cost/breakdown``, with what was known ``as_of`` then."""
     asked = {**window, "basis": view.basis, "charges": view.charges}
+    if as_of is not None:
+        asked["as_of"] = as_of
     summary = await session.get("/v1/cost/summary", **asked)
     groups = {}
     for dimension in DIMENSIONS:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from tensorcost.cli.console import EXIT_FAILED, EXIT_USAGE, emit_json, fail, talk
 from tensorcost.cli.tables import data_table, show_table
@@ -64,13 +64,13 @@ def _show(found: "AccountPreview") -> None:
     table = data_table("account", "name", "coverage", "detail", text=("detail",))
     for account in found.accounts:
         colour = _COLOUR.get(account.coverage, "red")
-        coverage = f"[{colour}]{account.coverage.value}[/]"
-        table.add_row(account.account_id, escape(account.name), coverage, escape(account.detail))
+        coverage = Text(account.coverage.value, colour)
+        table.add_row(account.account_id, account.name, coverage, account.detail)
     show_table(table, talk)
     counted = _counts(found)
     talk.print(", ".join(f"{number} {name}" for name, number in counted.items() if number))
     for line in _advice(found):
-        talk.print(escape(line))
+        talk.print(line)
 
 
 def _advice(found: "AccountPreview") -> list[str]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from tensorcost.cli.console import EXIT_FAILED, EXIT_USAGE, emit_json, fail, run, talk
 
@@ -35,9 +36,10 @@ def verify(
     else:
         talk.print(f"{report.sealed} entries sealed, {report.unsealed} overdue")
         for finding in report.findings:
-            talk.print(f"[red]{finding.kind}[/red] at {finding.chain_no}, entry {finding.entry_id}")
-        state = "[green]intact[/green]" if report.intact else "[red]tampered with[/red]"
-        talk.print(f"the chain is {state}; head {_text(report.head)}")
+            where = f" at {finding.chain_no}, entry {finding.entry_id}"
+            talk.print(Text.assemble((finding.kind, "red"), where))
+        state = ("intact", "green") if report.intact else ("tampered with", "red")
+        talk.print(Text.assemble("the chain is ", state, f"; head {_text(report.head)}"))
     if not report.intact:
         raise typer.Exit(EXIT_FAILED)
 

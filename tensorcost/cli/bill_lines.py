@@ -1,50 +1,69 @@
 """``tensorcost bill``: the single lines of a reconciled month's bill, behind each gap."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from tensorcost.cli.console import emit_json, run, talk
 from tensorcost.cli.cost import operator_of
-from tensorcost.cli.tables import data_table, show_table
-from tensorcost.domain.cost.reconciliation.facts import GapClass
+from tensorcost.cli.places import (
+    MOST_ROWS,
+    Account,
+    AsOf,
+    Class,
+    Day,
+    EndDay,
+    FirstDay,
+    Json,
+    Model,
+    Month,
+    Region,
+    Tenant,
+    days_of,
+)
+from tensorcost.cli.tables import data_table, show_table, table_out
 from tensorcost.domain.money import format_nano
 
 if TYPE_CHECKING:
     from tensorcost.services.reconciliation.asking import LinesAsk
     from tensorcost.storage.reconciliation.bill_lines import LineOnBill
 
-_COLUMNS = ("day", "account", "model", "class", "type", "product", "usage type", "invoice")
+_PLACE = ("day", "account", "region", "model")
+_LINE = ("class", "type", "product", "usage type", "invoice")
 _FIGURES = ("unblended", "currency")
-_MOST = 10_000
 
 
-def bill(
-    tenant: Annotated[str, typer.Option(help="Id or slug of the tenant.")],
-    period: Annotated[str, typer.Option(help="A reconciled billing month as YYYY-MM.")],
-    day: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Lines of this day (UTC).")
-    ] = None,
-    account: Annotated[str | None, typer.Option(help="Lines of this account.")] = None,
-    model: Annotated[
-        str | None, typer.Option(help="Lines of this model; '' for those that name none.")
-    ] = None,
-    gap_class: Annotated[
-        GapClass | None, typer.Option("--class", help="Lines that this class is about.")
-    ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=_MOST, help="Lines to show.")] = 100,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+def bill(  # noqa: PLR0913, PLR0917 - one parameter an option
+    tenant: Tenant,
+    period: Month,
+    day: Day = None,
+    start: FirstDay = None,
+    end: EndDay = None,
+    account: Account = None,
+    region: Region = None,
+    model: Model = None,
+    gap_class: Class = None,
+    as_of: AsOf = None,
+    limit: Annotated[int, typer.Option(min=1, max=MOST_ROWS, help="Lines to show.")] = 100,
+    as_json: Json = False,
 ) -> None:
     """The lines of the bill behind a month's ledger, as the provider wrote them."""
     from tensorcost.gateway.routes.bill_line_shapes import line_json
     from tensorcost.services.reconciliation.asking import LinesAsk
 
-    start = day and day.date().isoformat()
-    end = day and (day + timedelta(days=1)).date().isoformat()
-    ask = LinesAsk(period, start, end, account=account, model_id=model, gap_class=gap_class)
+    first, after = days_of(day, start, end)
+    ask = LinesAsk(
+        period,
+        first,
+        after,
+        as_of=as_of,
+        account=account,
+        region=region,
+        model_id=model,
+        gap_class=gap_class,
+    )
     found = run(_lines(tenant, ask, limit + 1))
     lines, has_more = found[:limit], len(found) > limit
     if as_json:
@@ -67,11 +86,12 @@ async def _lines(tenant: str, ask: "LinesAsk", limit: int) -> "Sequence[LineOnBi
 
 
 def _show(lines: "Sequence[LineOnBill]") -> None:
-    table = data_table(*_COLUMNS, *_FIGURES, right=_FIGURES[:1])
+    table = data_table(*_PLACE, *_LINE, *_FIGURES, right=_FIGURES[:1])
     for line in lines:
         table.add_row(
             line.day.isoformat(),
             line.cell.account_id,
+            line.cell.region,
             line.cell.model_id,
             line.line_class.value,
             line.line_item_type,
@@ -81,4 +101,4 @@ def _show(lines: "Sequence[LineOnBill]") -> None:
             format_nano(line.money.unblended),
             line.currency,
         )
-    show_table(table, Console(highlight=False))
+    show_table(table, table_out())

@@ -51,6 +51,10 @@ def _show_uncounted(bill: Mapping[str, Any], command: str) -> None:
         talk.print(f"{text} and says the same")
         return
     talk.print(text, style=_STYLE, soft_wrap=True)
+    if left_out := bill.get("left_out", []):
+        more = f" and {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
+        named = ", ".join(left_out[:_SHOWN])
+        talk.print(f"  on no bill that counts: account {named}{more}", soft_wrap=True)
     ours = [one["export"] for one in counted if one["origin"] == _IMPORTED]
     if ours and bill.get("origin", _IMPORTED) == _IMPORTED:
         talk.print(f"  to replace that one: {command} --export {ours[0]}", soft_wrap=True)

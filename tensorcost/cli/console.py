@@ -8,20 +8,22 @@ from typing import Any, NoReturn, TypeVar
 import orjson
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from tensorcost.domain.errors import DomainError
 
 T = TypeVar("T")
 
-talk = Console(stderr=True, highlight=False)
-"""Progress and explanations. Standard output carries data alone."""
+talk = Console(stderr=True, highlight=False, markup=False, emoji=False)
+"""Progress and explanations. Standard output carries data alone. Names of files, models and teams
+may hold anything: what looks like markup in them is text."""
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
 EXIT_REJECTS = 3
 """Done, and part of what was given was rejected."""
 EXIT_REFUSED = 4
-"""Of a whole file, or of everything, nothing was taken."""
+"""Nothing was taken, or not of a bill, which is taken whole or not at all."""
 
 
 def say(line: str) -> None:
@@ -31,7 +33,7 @@ def say(line: str) -> None:
 
 def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
     """Explain on standard error and end with ``code``."""
-    talk.print(f"[red]error:[/red] {message}")
+    talk.print(Text.assemble(("error:", "red"), " ", message), soft_wrap=True)
     raise typer.Exit(code)
 
 

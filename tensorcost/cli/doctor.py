@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from tensorcost.cli.console import EXIT_FAILED, emit_json, run, talk
 from tensorcost.cli.tables import data_table, show_table
@@ -28,7 +29,7 @@ def doctor(
         prose = ("for", "found", "how to get it")
         table = data_table("check", "status", *prose, text=prose)
         for check in checks:
-            status = f"[{_COLOUR[check.status]}]{check.status}[/]"
+            status = Text(check.status, _COLOUR[check.status])
             table.add_row(check.name, status, check.purpose, check.detail, check.remedy)
         show_table(table, talk)
     if any(check.status is Status.MISSING for check in checks):

@@ -1,7 +1,7 @@
 """``tensorcost import``: bring your own export, with Postgres alone."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tensorcost.activities.ingest.files import FileImport
 
 _SHOWN_REJECTS = 20
+_SHOWN_SKIPPED = 12
 
 
 def import_files(  # noqa: PLR0913, PLR0917 - one parameter an option
@@ -66,9 +67,9 @@ def import_files(  # noqa: PLR0913, PLR0917 - one parameter an option
     The bill files of a folder are the parts of one bill; folders of billing months are one bill
     each. Months that a bill covers are then reconciled.
 
-    Exits 0 only where everything was taken, now or before (duplicates are fine); 3 where rows
-    were rejected; 4 where nothing of a file was taken; 1 where it could not be done; 2 for
-    options that cannot be read.
+    Exits 0 only where everything was taken, now or before (duplicates are fine); 3 where rows,
+    or files of a folder, were rejected; 4 where nothing was taken, or a bill was refused; 1 where
+    it could not be done; 2 for options that cannot be read.
     """
     from tensorcost.activities.ingest.files import FileImport
 
@@ -93,7 +94,14 @@ def import_files(  # noqa: PLR0913, PLR0917 - one parameter an option
         )
         _show(summary, again)
     if not summary["ok"]:
-        raise typer.Exit(EXIT_REFUSED if summary["refused"] else EXIT_REJECTS)
+        raise typer.Exit(EXIT_REFUSED if _is_refused(summary) else EXIT_REJECTS)
+
+
+def _is_refused(summary: Mapping[str, Any]) -> bool:
+    """Nothing was taken, or a bill was not, which is taken whole or not at all."""
+    rows = summary["rows"]
+    is_bill_refused = any(bill["state"] == "refused" for bill in summary["bills"])
+    return is_bill_refused or not rows["accepted"] + rows["duplicate"]
 
 
 async def _import(tenant: str, wanted: "FileImport") -> dict[str, Any]:
@@ -115,15 +123,23 @@ async def _import(tenant: str, wanted: "FileImport") -> dict[str, Any]:
         report = await importer.load(
             tenant_id, wanted, lambda file, at, of: say(f"reading {file.name} ({at + 1} of {of})")
         )
+        _say_skipped(report.skipped)
         summary = await import_summary(door.db, tenant_id, report, datetime.now(UTC))
         summary["reconciliation"] = await reconcile_inline(door.db, tenant_id)
         return summary
 
 
+def _say_skipped(names: Sequence[str]) -> None:
+    for name in names[:_SHOWN_SKIPPED]:
+        say(f"skipped {name}")
+    if len(names) > _SHOWN_SKIPPED:
+        say(f"and {len(names) - _SHOWN_SKIPPED} more that hold no data: see them with --json")
+
+
 def _show(summary: dict[str, Any], again: str) -> None:
     rows = summary["rows"]
     talk.print(
-        f"[bold]{rows['read']}[/bold] rows read, {rows['accepted']} accepted, "
+        f"{rows['read']} rows read, {rows['accepted']} accepted, "
         f"{rows['duplicate']} duplicate, {rows['rejected']} rejected"
         + (f", {rows['withheld']} withheld" if rows["withheld"] else "")
     )
@@ -138,10 +154,12 @@ def _show(summary: dict[str, Any], again: str) -> None:
     for row in summary["by_model"]:
         table.add_row(*_cells(row))
     show_table(table, talk)
+    if any("billed" in row and not row["in_scope"] for row in summary["by_model"]):
+        talk.print("* not AI usage", style="dim")
     totals, unpriced = summary["totals"], summary["unpriced"]
-    talk.print(f"priced in all: [bold]{totals['cost_usd']} USD[/bold]")
+    talk.print(f"priced in all: {totals['cost_usd']} USD", style="bold")
     for currency, amount in totals["billed"].items():
-        talk.print(f"billed in all: [bold]{amount} {currency}[/bold]")
+        talk.print(f"billed in all: {amount} {currency}", style="bold")
     talk.print(f"unpriced: {unpriced['requests']} requests, {unpriced['tokens']} tokens")
     for group in unpriced["models"]:
         talk.print(f"  {group['model_id']}: {group['reason']}, {group['rows']} rows")

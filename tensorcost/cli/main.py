@@ -8,9 +8,12 @@ from tensorcost.cli import (
     audit,
     bill_lines,
     cost,
+    coverage,
     database,
     doctor,
     imports,
+    ledger,
+    months,
     prices,
     reconcile,
     schema,
@@ -29,8 +32,11 @@ app.add_typer(tenants.app, name="tenant")
 app.add_typer(prices.app, name="prices")
 app.add_typer(audit.app, name="audit")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(months.app, name="months")
 app.command("cost")(cost.cost)
 app.command("bill")(bill_lines.bill)
+app.command("ledger")(ledger.ledger)
+app.command("coverage")(coverage.coverage)
 app.command("import")(imports.import_files)
 app.command("reconcile")(reconcile.reconcile)
 app.command("migrate")(database.migrate)

@@ -60,4 +60,4 @@ def _named(place: PricePlace) -> str:
 
 
 def _line(text: str, style: str | None = None) -> None:
-    talk.print(text, markup=False, soft_wrap=True, style=style)
+    talk.print(text, soft_wrap=True, style=style)

@@ -58,7 +58,13 @@ def import_prices(
             talk.print(f"  unknown price field {field} of {model}", style="yellow")
         show_matches(report.matches)
     if any(report.new and not _is_idle(report) for report in reports):
-        talk.print("stored rows are held against them: see tensorcost prices rerate list")
+        talk.print(
+            "the workers hold stored rows against them, beginning within a minute or so; what "
+            "changes or would is then listed by tensorcost prices rerate list"
+            + (f" --tenant {tenant}" if tenant else "")
+            + ", which is empty until then",
+            soft_wrap=True,
+        )
 
 
 def _is_idle(report: "PriceImportReport") -> bool:

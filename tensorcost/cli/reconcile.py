@@ -1,5 +1,6 @@
 """``tensorcost reconcile``: spend held against the bill, with Postgres alone."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,7 +10,7 @@ from rich.console import Console
 
 from tensorcost.cli.bills import show_uncounted
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, say, talk
-from tensorcost.cli.tables import data_table, show_table
+from tensorcost.cli.tables import data_table, show_table, table_out
 from tensorcost.domain.errors import ValidationFailed
 
 if TYPE_CHECKING:
@@ -37,8 +38,9 @@ def reconcile(
     if as_json:
         emit_json({"schema": "tensorcost.reconcile/1", "reconciliation": summary})
     else:
-        show_reconciliation(summary, Console())
+        show_reconciliation(summary, table_out())
         show_uncounted(summary["uncounted"])
+        show_older_rules(summary["older_rules"])
 
 
 async def _reconcile(tenant: str, month: date | None) -> dict[str, Any]:
@@ -53,10 +55,11 @@ async def reconcile_inline(
     db: "Database", tenant_id: "TenantId", month: date | None = None
 ) -> dict[str, Any]:
     """Reconcile ``month``, or every month that is due, in this process; the summary, with the
-    bills that do not count."""
+    bills that do not count and the months that keep what older rules made of them."""
     from tensorcost.activities.ingest.prices import PriceBooks
     from tensorcost.activities.reconciliation.reconciler import Reconciler
     from tensorcost.activities.reconciliation.summary import (
+        older_rules_summary,
         reconciliation_summary,
         uncounted_summary,
     )
@@ -71,7 +74,18 @@ async def reconcile_inline(
         say(f"reconciling {month_name(period)}")
         reports.append(await reconciler.reconcile(tenant_id, period, OPERATOR))
     uncounted = await uncounted_summary(db, tenant_id, None if month is None else [month])
-    return reconciliation_summary(reports) | {"uncounted": uncounted}
+    older = await older_rules_summary(db, tenant_id)
+    return reconciliation_summary(reports) | {"uncounted": uncounted, "older_rules": older}
+
+
+def show_older_rules(months: Sequence[str]) -> None:
+    """The months that older rules made, and how to have them made anew."""
+    if months:
+        talk.print(
+            f"by older rules: {', '.join(months)}; a final month stays so until it is asked for "
+            f"(--period {months[0]})",
+            soft_wrap=True,
+        )
 
 
 def show_reconciliation(summary: dict[str, Any], out: Console) -> None:
@@ -90,6 +104,8 @@ def show_reconciliation(summary: dict[str, Any], out: Console) -> None:
         table.add_row("", "", "", "", "difference", month["difference"])
     show_table(table, out)
     for month in summary["periods"]:
+        if "rules" in month["causes"]:
+            talk.print(f"{month['period']}: reconciled anew by newer rules")
         billed_anew = [one for one in month["restated"] if Decimal(one["billed"])]
         for one in billed_anew[:_MOST_RESTATED]:
             what = f"{one['billed']} {one['currency']} {one['line_class']}"

@@ -3,10 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from tensorcost.cli.console import emit_json, talk
-from tensorcost.cli.tables import data_table, show_table
+from tensorcost.cli.tables import data_table, show_table, table_out
 from tensorcost.domain.money import format_nano
 
 if TYPE_CHECKING:
@@ -26,7 +24,7 @@ def show_list(found: "Sequence[Rerating]", *, as_json: bool) -> None:
         opened = f"{one.opened_at:%Y-%m-%d %H:%M}"
         row = (str(one.price_version), one.state.value, opened, str(one.preview), one.decided_by)
         table.add_row(str(one.rerating_id), *row)
-    show_table(table, Console())
+    show_table(table, table_out())
 
 
 def show_started(found: "StartedRerating", *, as_json: bool) -> None:
@@ -65,7 +63,7 @@ def _show(found: "ReratingDetail") -> None:
             *map(str, (sums.rows, sums.beside_rows, sums.requests)),
             *map(format_nano, amounts),
         )
-    show_table(table, Console())
+    show_table(table, table_out())
     waiting = found.waiting
     talk.print(
         f"{found.run.state.value}, preview {found.run.preview}: {found.automatic.rows} rows need "

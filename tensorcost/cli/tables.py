@@ -26,12 +26,17 @@ def data_table(*columns: str, right: Collection[str] = (), text: Collection[str]
     return table
 
 
+def table_out() -> Console:
+    """Standard output for tables that are an answer."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
 def show_table(table: Table, out: Console) -> None:
     """Print the table as wide as it must be: a file has no width, and a terminal wraps lines by
-    itself that are longer."""
+    itself that are longer. Cells are text, whatever looks like markup in them."""
     usual = out.width
     out.width = max(usual, _width(table, out, narrow=out.is_terminal))
-    out.print(table)
+    out.print(table, markup=False)
     out.width = usual
 
 
@@ -40,7 +45,8 @@ def _width(table: Table, out: Console, *, narrow: bool) -> int:
     prose = [column for column in table.columns if narrow and not column.no_wrap]
     for column in prose:
         column.max_width = _PROSE
-    wanted = Measurement.get(out, out.options.update_width(_UNBOUNDED), table).maximum
+    unbounded = out.options.update(width=_UNBOUNDED, markup=False)
+    wanted = Measurement.get(out, unbounded, table).maximum
     for column in prose:
         column.max_width = None
     return wanted

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.text import Text
 
 from tensorcost.cli.console import emit_json, run, talk
 from tensorcost.domain.identity.principal import Plan
@@ -40,7 +41,8 @@ def create(
             }
         )
         return
-    talk.print(f"tenant [bold]{made.slug}[/bold] {made.tenant_id}, owner {made.owner_email}")
+    owner = f" {made.tenant_id}, owner {made.owner_email}"
+    talk.print(Text.assemble("tenant ", (made.slug, "bold"), owner))
     if made.one_time_password is not None:
         talk.print("one-time password, shown only now:")
         typer.echo(made.one_time_password)

@@ -19,6 +19,7 @@ from tensorcost.services.rerating import ReratingService
 from tensorcost.services.secret_rotation import SecretRotationService
 from tensorcost.services.spend.service import SpendService
 from tensorcost.services.tenancy.members import MemberService
+from tensorcost.services.tenancy.secret_rotation import StoredSecretService
 from tensorcost.services.tenancy.settings import TenantService
 
 Authenticate = Callable[[str, str | None], Awaitable[Principal]]
@@ -42,6 +43,7 @@ class GraphqlServices:
     reratings: ReratingService
     rotations: SecretRotationService
     spend: SpendService
+    stored_secrets: StoredSecretService
     tenants: TenantService
 
 

@@ -4,7 +4,6 @@ A cursor holds the sort key of its row, so a page costs the same wherever it is,
 that come or go meanwhile are neither skipped nor shown twice.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,16 +11,17 @@ from functools import cached_property
 from typing import Final, Generic, TypeVar, cast
 from uuid import UUID
 
-import orjson
 import strawberry
 
 from tensorcost.domain.errors import ValidationFailed
+from tensorcost.services import cursors
+from tensorcost.services.cursors import Key, cursor_of, key_of
 
 MAX_FIRST: Final = 200
-_MAX_CURSOR: Final = 512
+AFTER: Final = "after"
+"""The argument that refusals name."""
 T = TypeVar("T")
 R = TypeVar("R")
-Key = tuple[str | int, ...]
 
 
 @strawberry.type
@@ -58,38 +58,22 @@ class Page:
 
     def after_time(self) -> tuple[datetime, UUID] | None:
         """The key of a list that is sorted by time and id."""
-        if self.after is None:
-            return None
-        try:
-            at, unique = self.after
-            return datetime.fromisoformat(str(at)), UUID(str(unique))
-        except ValueError:
-            raise _foreign() from None
+        return cursors.time_and_id(self.after, AFTER)
 
     def after_id(self) -> UUID | None:
         """The key of a list that is sorted by id."""
-        if self.after is None:
-            return None
-        try:
-            (unique,) = self.after
-            return UUID(str(unique))
-        except ValueError:
-            raise _foreign() from None
+        return cursors.row_id(self.after, AFTER)
 
     def after_number(self) -> int:
         """The key of a list that is sorted by a number; -1 before the first."""
-        if self.after is None:
-            return -1
-        if len(self.after) != 1 or type(self.after[0]) is not int:
-            raise _foreign()
-        return self.after[0]
+        return cursors.position(self.after, AFTER)
 
 
 def page_of(first: int, after: str | None) -> Page:
     """The checked request; ValidationFailed outside 1 … MAX_FIRST or for a foreign cursor."""
     if not 1 <= first <= MAX_FIRST:
         raise ValidationFailed(f"'first' must be between 1 and {MAX_FIRST}", field="first")
-    return Page(first, None if after is None else _key_of(after))
+    return Page(first, key_of(after, AFTER))
 
 
 def connection(
@@ -133,8 +117,8 @@ class _Rows(Generic[R, T]):
         return PageInfo(
             has_next_page=self._has_more,
             has_previous_page=self._page.after is not None,
-            start_cursor=_cursor_of(self._key(rows[0])) if rows else None,
-            end_cursor=_cursor_of(self._key(rows[-1])) if rows else None,
+            start_cursor=cursor_of(self._key(rows[0])) if rows else None,
+            end_cursor=cursor_of(self._key(rows[-1])) if rows else None,
         )
 
 
@@ -148,27 +132,9 @@ class _Row(Generic[R, T]):
 
     @property
     def cursor(self) -> str:
-        return _cursor_of(self._key(self._row))
+        return cursor_of(self._key(self._row))
 
 
 def time_key(at: datetime, unique: UUID) -> Key:
     """The key of a row in a list that is sorted by time and id."""
     return at.isoformat(), str(unique)
-
-
-def _cursor_of(key: Key) -> str:
-    return urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
-
-
-def _key_of(cursor: str) -> Key:
-    try:
-        raw = orjson.loads(urlsafe_b64decode(cursor[:_MAX_CURSOR] + "=" * (-len(cursor) % 4)))
-    except (ValueError, UnicodeEncodeError):
-        raw = None
-    if not isinstance(raw, list) or not all(type(part) in (str, int) for part in raw):
-        raise _foreign()
-    return tuple(raw)
-
-
-def _foreign() -> ValidationFailed:
-    return ValidationFailed("not a cursor that this list handed out", field="after")

@@ -23,9 +23,11 @@ from tensorcost.graphql.problems import HANDLERS, PROBLEMS
 from tensorcost.graphql.reconciliation.mutations import ReconciliationMutations
 from tensorcost.graphql.reconciliation.queries import ReconciliationQueries
 from tensorcost.graphql.scalars import SCALARS
+from tensorcost.graphql.spend.price_import import PriceMutations
 from tensorcost.graphql.spend.queries import SpendQueries
 from tensorcost.graphql.tenancy.mutations import TenancyMutations
 from tensorcost.graphql.tenancy.queries import TenancyQueries
+from tensorcost.graphql.tenancy.secrets import StoredSecretMutations, StoredSecretQueries
 from tensorcost.services.authorise import Public, UseCase, served_by
 
 Resolver = Callable[..., Any]
@@ -40,6 +42,7 @@ class Query(
     IntegrationQueries,
     RotationQueries,
     TenancyQueries,
+    StoredSecretQueries,
     FlagQueries,
     AuditQueries,
     NodeQueries,
@@ -51,9 +54,11 @@ class Query(
 class Mutation(
     ReconciliationMutations,
     ReratingMutations,
+    PriceMutations,
     IntegrationMutations,
     RotationMutations,
     TenancyMutations,
+    StoredSecretMutations,
     FlagMutations,
 ):
     pass

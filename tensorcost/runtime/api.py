@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from fastapi import APIRouter
 from sqlalchemy import text
 from starlette.types import ASGIApp
 from temporalio.client import Client
@@ -17,7 +18,15 @@ from tensorcost.events.settings import EventSettings
 from tensorcost.events.source import PostgresEventSource
 from tensorcost.gateway import app as gateway
 from tensorcost.gateway.health import Check
-from tensorcost.gateway.routes import ai, cost, integration, reconciliation, rerating, rotation
+from tensorcost.gateway.routes import (
+    ai,
+    cost,
+    integration,
+    reconciliation,
+    rerating,
+    rotation,
+    tenant_secrets,
+)
 from tensorcost.gateway.settings import GatewaySettings
 from tensorcost.graphql import app as graphql
 from tensorcost.graphql.deps import GraphqlDeps, GraphqlServices
@@ -49,6 +58,8 @@ from tensorcost.services.spend.late import LateUsage
 from tensorcost.services.spend.push import PushService
 from tensorcost.services.spend.service import SpendService
 from tensorcost.services.tenancy.members import MemberService
+from tensorcost.services.tenancy.secret_processes import StoredRotationProcesses
+from tensorcost.services.tenancy.secret_rotation import StoredSecretService
 from tensorcost.services.tenancy.settings import TenantService
 from tensorcost.storage.engine import make_engine
 from tensorcost.storage.identity import MembershipStore
@@ -98,55 +109,8 @@ def _application(
     events: EventService,
 ) -> ASGIApp:
     clock, http = parts.clock, parts.settings.http
-    flags = FlagService(db)
-    tenants, members = TenantService(db, flags), MemberService(db, clock)
-    audit = AuditService(db, AccessLog(clock), clock)
-    costs, spend, prices = CostService(db, clock), SpendService(db, clock), PriceService(db, clock)
-    processes = IntegrationProcesses(Processes(parts.temporal))
-    reconciling = ReconcileProcess(processes.processes)
-    late = LateUsage(db, reconciling, clock)
-    push = PushService(SpendIngest(db, PriceBooks(db)), late, clock)
-    connections = IntegrationService(
-        db,
-        processes,
-        parts.artefacts,
-        clock,
-        chosen_external_ids=parts.settings.aws.chosen_external_ids,
-    )
-    history = IntegrationHistory(db, processes)
-    rotations = SecretRotationService(
-        db, RotationProcesses(processes.processes), parts.artefacts, clock
-    )
-    reconciliations = ReconciliationService(db, reconciling, clock)
-    coverage = CoverageService(db, clock)
-    deciding = ReratingProcesses(processes.processes, parts.settings.approval_warning)
-    reratings = ReratingService(db, deciding, clock)
-    origins = frozenset(http.cors_origins)
-    face = graphql.build(
-        GraphqlDeps(
-            services=GraphqlServices(
-                audit=audit,
-                cost=costs,
-                coverage=coverage,
-                events=events,
-                flags=flags,
-                history=history,
-                integration=connections,
-                members=members,
-                prices=prices,
-                reconciliation=reconciliations,
-                reratings=reratings,
-                rotations=rotations,
-                spend=spend,
-                tenants=tenants,
-            ),
-            authenticate=authenticator.authenticate,
-            clock=clock,
-            settings=GraphqlSettings(
-                introspection=http.introspection, explorer=http.graphiql, allowed_origins=origins
-            ),
-        )
-    )
+    processes = Processes(parts.temporal)
+    services = _services(parts, db, processes, events)
     sessions = Sessions(db, minter(parts.settings, clock), clock)
     return gateway.build(
         gateway.GatewayDeps(
@@ -154,25 +118,86 @@ def _application(
             limiter=limiter,
             idempotency=IdempotencyService(db, clock),
             sign_in=SignInService(db, sessions, Passwords(), limiter, clock),
-            tenants=tenants,
-            members=members,
-            flags=flags,
-            audit=audit,
-            routers=[
-                cost.router(costs, prices),
-                ai.router(spend, push),
-                integration.router(connections, history),
-                reconciliation.router(reconciliations, coverage),
-                rerating.router(reratings),
-                rotation.router(rotations),
-            ],
-            applications={"/graphql": face},
+            tenants=services.tenants,
+            members=services.members,
+            flags=services.flags,
+            audit=services.audit,
+            routers=_routers(services, _push(parts, db, processes)),
+            applications={"/graphql": _graphql(parts, services, authenticator)},
             checks=_checks(parts, db),
             draining=parts.draining,
             telemetry=parts.telemetry,
-            settings=GatewaySettings(cors_origins=origins, legacy_aliases=http.legacy_api_aliases),
+            settings=GatewaySettings(
+                cors_origins=frozenset(http.cors_origins), legacy_aliases=http.legacy_api_aliases
+            ),
         )
     )
+
+
+def _services(
+    parts: ApiParts, db: Database, processes: Processes, events: EventService
+) -> GraphqlServices:
+    """The use cases that the dashboard shows; the routes show the same ones."""
+    clock, artefacts = parts.clock, parts.artefacts
+    flags, integrating = FlagService(db), IntegrationProcesses(processes)
+    deciding = ReratingProcesses(processes, parts.settings.approval_warning)
+    return GraphqlServices(
+        audit=AuditService(db, AccessLog(clock), clock),
+        cost=CostService(db, clock),
+        coverage=CoverageService(db, clock),
+        events=events,
+        flags=flags,
+        history=IntegrationHistory(db, integrating),
+        integration=IntegrationService(
+            db,
+            integrating,
+            artefacts,
+            clock,
+            chosen_external_ids=parts.settings.aws.chosen_external_ids,
+        ),
+        members=MemberService(db, clock),
+        prices=PriceService(db, clock),
+        reconciliation=ReconciliationService(db, ReconcileProcess(processes), clock),
+        reratings=ReratingService(db, deciding, clock),
+        rotations=SecretRotationService(db, RotationProcesses(processes), artefacts, clock),
+        spend=SpendService(db, clock),
+        stored_secrets=StoredSecretService(db, StoredRotationProcesses(processes), clock),
+        tenants=TenantService(db, flags),
+    )
+
+
+def _push(parts: ApiParts, db: Database, processes: Processes) -> PushService:
+    late = LateUsage(db, ReconcileProcess(processes), parts.clock)
+    return PushService(SpendIngest(db, PriceBooks(db)), late, parts.clock)
+
+
+def _graphql(parts: ApiParts, services: GraphqlServices, authenticator: Authenticator) -> ASGIApp:
+    http = parts.settings.http
+    return graphql.build(
+        GraphqlDeps(
+            services=services,
+            authenticate=authenticator.authenticate,
+            clock=parts.clock,
+            settings=GraphqlSettings(
+                introspection=http.introspection,
+                explorer=http.graphiql,
+                allowed_origins=frozenset(http.cors_origins),
+            ),
+        )
+    )
+
+
+def _routers(services: GraphqlServices, push: PushService) -> list[APIRouter]:
+    """The routes beside those that the gateway has of itself."""
+    return [
+        cost.router(services.cost, services.prices),
+        ai.router(services.spend, push),
+        integration.router(services.integration, services.history),
+        reconciliation.router(services.reconciliation, services.coverage),
+        rerating.router(services.reratings),
+        rotation.router(services.rotations),
+        tenant_secrets.router(services.stored_secrets),
+    ]
 
 
 def _checks(parts: ApiParts, db: Database) -> list[Check]:

@@ -19,6 +19,7 @@ from tensorcost.storage.price_queries import read_model_prices
 from tensorcost.storage.session import Database
 
 MAX_MAP_BYTES: Final = 4 * 1024 * 1024
+MAX_SOURCE: Final = 200
 EARLIEST: Final = date(2015, 1, 1)
 """As far back as usage is accepted."""
 LATEST: Final = timedelta(days=3_660)
@@ -83,10 +84,15 @@ class PriceService:
 
         ``raw`` is a price map as JSON text, gzip or not. Stored rows that it concerns are then
         held against it by a re-rating. Raises PayloadTooLarge beyond 4 MiB, and ValidationFailed
-        for what is no price map, gives no price, or whose parts name no place in time.
+        for what is no price map, gives no price, or whose parts name no source or place in time.
         """
         if len(raw) > MAX_MAP_BYTES:
             raise PayloadTooLarge(f"a price map has at most {MAX_MAP_BYTES} bytes")
+        if not 1 <= len(source) <= MAX_SOURCE:
+            raise ValidationFailed(
+                f"'source' says in 1 to {MAX_SOURCE} characters where the figures are from",
+                field="source",
+            )
         if not EARLIEST <= effective_from <= self._clock().date() + LATEST:
             raise ValidationFailed(
                 f"'effective_from' lies between {EARLIEST} and {LATEST.days} days from now",

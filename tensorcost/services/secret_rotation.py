@@ -10,7 +10,7 @@ from uuid_utils.compat import uuid7
 
 from tensorcost.activities.integration.rotation import tell_rotation
 from tensorcost.domain.clock import Clock
-from tensorcost.domain.errors import Conflict, NotFound, ValidationFailed
+from tensorcost.domain.errors import Conflict, NotFound
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.identity.actors import actor_of
 from tensorcost.domain.identity.principal import Principal
@@ -23,15 +23,13 @@ from tensorcost.domain.integration.contracts_rotation import (
     SecretKind,
     SecretRotation,
 )
+from tensorcost.domain.integration.rotation import overlap_of
 from tensorcost.domain.integration.states import ConnectionState
 from tensorcost.services.authorise import requires
 from tensorcost.services.integration import Artefacts
 from tensorcost.services.rotation_processes import RotationProcesses
 from tensorcost.storage import audit, integration, secret_rotation
 from tensorcost.storage.session import Database, TenantTx
-
-SHORTEST_OVERLAP: Final = timedelta(days=1)
-LONGEST_OVERLAP: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +62,7 @@ class SecretRotationService:
 
     @requires(Scope.INTEGRATION_WRITE)
     async def begin(
-        self, principal: Principal, connection_id: UUID, overlap: timedelta = OVERLAP
+        self, principal: Principal, connection_id: UUID, overlap_days: int = OVERLAP.days
     ) -> RotationView:
         """Make the successor of the connection's secret, or join the rotation under way.
 
@@ -72,8 +70,7 @@ class SecretRotationService:
         connection does not work as it is, for then nothing could be told from a refusal;
         Unavailable when the process cannot be reached: begin again.
         """
-        if not SHORTEST_OVERLAP <= overlap <= LONGEST_OVERLAP:
-            raise ValidationFailed("the overlap is 1 to 30 days", field="overlap_days")
+        overlap = overlap_of(overlap_days)
         async with self.db.tenant(principal.tenant_id) as tx:
             await integration.lock_connection(tx, connection_id)
             rotation = await secret_rotation.newest_rotation(tx, connection_id)

@@ -36,10 +36,7 @@ _OPEN_RUN = """
 """
 _FINISH_RUN = """
     UPDATE app.sync_run AS r SET state = :state, finished_at = :now, estimated_finish = NULL,
-        note = :note,
-        rows_accepted = GREATEST(r.rows_accepted, (
-            SELECT COALESCE(sum(b.rows_accepted), 0)::bigint FROM ai.ingest_batch b
-            WHERE b.tenant_id = :tenant AND b.run_id = :run))
+        note = :note
     WHERE r.tenant_id = :tenant AND r.run_id = :run AND r.state = 'running'
 """
 
@@ -70,11 +67,7 @@ async def open_run(tx: TenantTx, run: NewRun) -> bool:
 async def finish_run(
     tx: TenantTx, run_id: UUID, state: RunState, now: datetime, *, note: str = ""
 ) -> bool:
-    """End a run; False when it had ended before.
-
-    The accepted rows are those of the committed batches: exact even when a worker died between
-    a batch and its step's counters.
-    """
+    """End a run; False when it had ended before."""
     return bool(
         await tx.run(
             _FINISH_RUN, tenant=tx.tenant_id, run=run_id, state=state.value, now=now, note=note

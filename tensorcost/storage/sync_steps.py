@@ -14,7 +14,6 @@ from tensorcost.domain.integration.contracts import Tally
 from tensorcost.domain.integration.plan import Site, WorkItem
 from tensorcost.domain.integration.states import OPEN_STEPS, SourceKind, StepState
 from tensorcost.storage.session import TenantTx
-from tensorcost.storage.spend.batches import Counts
 from tensorcost.storage.sync_history import STEP_COLUMNS, tally_of
 
 MAX_DETAIL: Final = 1_000
@@ -42,8 +41,8 @@ _PLAN = """
 _GIVEN_STEPS = """
     SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
         $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[],
-        $16::bigint[]) AS g (step_key, state, detail, cursor, error_code, error, objects,
-        rows_read, accepted, duplicate, rejected, unpriced, bytes_read)
+        $16::bigint[], $18::int[]) AS g (step_key, state, detail, cursor, error_code, error,
+        objects, rows_read, accepted, duplicate, rejected, unpriced, bytes_read, attempt)
 """
 _SAVE_STEPS = f"""
     WITH given AS ({_GIVEN_STEPS}), saved AS (
@@ -56,7 +55,7 @@ _SAVE_STEPS = f"""
             error = CASE WHEN g.state = ANY($17) THEN s.error ELSE g.error END
         FROM given g
         WHERE s.tenant_id = $1 AND s.run_id = $2 AND s.step_key = g.step_key
-            AND s.state = ANY($17)
+            AND s.state = ANY($17) AND s.attempt = COALESCE(g.attempt, s.attempt)
         RETURNING s.step_key, g.state, new.objects - old.objects AS objects,
             new.rows_read - old.rows_read AS rows_read,
             new.rows_accepted - old.rows_accepted AS accepted,
@@ -91,12 +90,13 @@ _BEGIN_STEPS = f"""
         error = CASE WHEN {_LOST_WHEN} THEN 'attempt ' || attempt || ' ended without a word: its '
             'worker or the database was lost, or it took too long' ELSE error END
     WHERE tenant_id = :tenant AND run_id = :run AND step_key = ANY(:keys) AND state = ANY(:open)
-    RETURNING {STEP_COLUMNS}, cursor, params::text AS params, old.state <> 'pending' AS begun
+    RETURNING {STEP_COLUMNS}, cursor, params::text AS params
 """
 _RETRY_STEP = """
     UPDATE app.sync_step SET state = 'retrying', attempt = :attempt, error_code = :code,
         error = :error
     WHERE tenant_id = :tenant AND run_id = :run AND step_key = :key AND state = ANY(:open)
+        AND attempt <= :attempt
 """
 _OPEN: Final = [state.value for state in OPEN_STEPS]
 
@@ -111,8 +111,6 @@ class Step:
     detail: str
     cursor: str
     """Position of the last chunk that ``tally`` counts."""
-    begun: bool = False
-    """Whether it had been begun before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +126,9 @@ class StepSaving:
     error_code: str = ""
     error: str = ""
     """Kept of a step that ends; what is still running keeps its last error beside it."""
+    attempt: int | None = None
+    """The attempt that writes: nothing is written once another one has begun the step. None: who
+    writes is no attempt."""
 
 
 async def plan_steps(tx: TenantTx, run_id: UUID, items: Sequence[WorkItem], now: datetime) -> int:
@@ -192,7 +193,7 @@ async def begin_steps(
         attempt=attempt,
         open=_OPEN,
     )
-    found = {row.step_key: _step(row, begun=row.begun) for row in rows}
+    found = {row.step_key: _step(row) for row in rows}
     ended = [key for key in step_keys if key not in found]
     return found | (await get_steps(tx, run_id, ended) if ended else {})
 
@@ -200,7 +201,8 @@ async def begin_steps(
 async def retry_step(
     tx: TenantTx, run_id: UUID, step_key: str, *, attempt: int, code: str, error: str
 ) -> bool:
-    """Keep why an attempt failed that another one follows; False when the step has ended."""
+    """Keep why an attempt failed that another one follows; False when the step has ended, or
+    that other one has begun."""
     return bool(
         await tx.run(
             _RETRY_STEP,
@@ -224,34 +226,11 @@ async def get_steps(tx: TenantTx, run_id: UUID, step_keys: Sequence[str]) -> dic
         run=run_id,
         keys=list(step_keys),
     )
-    found = {row.step_key: _step(row, begun=True) for row in rows}
+    found = {row.step_key: _step(row) for row in rows}
     for key in step_keys:
         if key not in found:
             raise NotFound("step", key)
     return found
-
-
-async def objects_of_run(
-    tx: TenantTx, run_id: UUID, origin: str, keys: Sequence[str]
-) -> dict[str, Counts]:
-    """Those of ``keys`` that this very run loaded, with what it counted.
-
-    A worker that dies after a commit and before it counted is made good by this.
-    """
-    rows = await tx.all(
-        "SELECT o.object_key, o.rows_accepted, o.rows_duplicate, o.rows_rejected "
-        "FROM ai.ingest_object o JOIN ai.ingest_batch b USING (tenant_id, batch_id) "
-        "WHERE o.tenant_id = :tenant AND o.origin = :origin AND o.object_key = ANY(:keys) "
-        "AND b.run_id = :run",
-        tenant=tx.tenant_id,
-        origin=origin,
-        keys=list(keys),
-        run=run_id,
-    )
-    return {
-        row.object_key: Counts(row.rows_accepted, row.rows_duplicate, row.rows_rejected)
-        for row in rows
-    }
 
 
 async def codes_set_aside(tx: TenantTx, run_id: UUID) -> list[str]:
@@ -282,7 +261,8 @@ async def save_steps(
 ) -> set[str]:
     """Write the states of a run's steps and add the differences to the run.
 
-    The keys of those that were written: not of those that had ended before.
+    The keys of those that were written: not of those that had ended before, or whose attempt
+    was no longer the last.
     """
     driver = await tx.driver()
     rows = await driver.fetch(
@@ -298,6 +278,7 @@ async def save_steps(
         [saving.error[:MAX_DETAIL] for saving in savings],
         *([getattr(saving.tally, name) for saving in savings] for name in _COUNTERS),
         _OPEN,
+        [saving.attempt for saving in savings],
     )
     return {row["step_key"] for row in rows}
 
@@ -307,14 +288,14 @@ async def save_step(tx: TenantTx, saving: StepSaving, now: datetime) -> bool:
     return bool(await save_steps(tx, saving.run_id, [saving], now))
 
 
-async def add_finished_step(
+async def note_step(
     tx: TenantTx, saving: StepSaving, *, position: int, source: str, now: datetime
 ) -> None:
     """Append or overwrite a step that is a fact rather than work (a validation's probe)."""
     await tx.run(
         "INSERT INTO app.sync_step (tenant_id, run_id, step_key, position, source, state, detail, "
         "started_at, finished_at) VALUES (:tenant, :run, :key, :position, :source, :state, "
-        ":detail, :now, :now) ON CONFLICT (tenant_id, run_id, step_key) DO UPDATE SET "
+        ":detail, :now, :finished) ON CONFLICT (tenant_id, run_id, step_key) DO UPDATE SET "
         "state = excluded.state, detail = excluded.detail, finished_at = excluded.finished_at",
         tenant=tx.tenant_id,
         run=saving.run_id,
@@ -324,11 +305,12 @@ async def add_finished_step(
         state=saving.state.value,
         detail=saving.detail[:MAX_DETAIL],
         now=now,
+        finished=None if saving.state in OPEN_STEPS else now,
     )
 
 
-def _step(row: Row[Any], *, begun: bool) -> Step:
-    return Step(_item(row), StepState(row.state), tally_of(row), row.detail, row.cursor, begun)
+def _step(row: Row[Any]) -> Step:
+    return Step(_item(row), StepState(row.state), tally_of(row), row.detail, row.cursor)
 
 
 def _item(row: Row[Any]) -> WorkItem:

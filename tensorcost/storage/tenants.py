@@ -8,6 +8,7 @@ import orjson
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.identity.principal import Plan
 from tensorcost.domain.ids import TenantId, UserId
+from tensorcost.domain.tenancy.stored_secrets import StoredSecretKind
 from tensorcost.storage.session import EVENT_CHANNEL, Tx
 
 
@@ -74,11 +75,11 @@ async def append_created_event(tx: Tx, tenant_id: TenantId, data: dict[str, Any]
     )
 
 
-async def insert_secret(tx: Tx, tenant_id: TenantId, kind: str, secret: bytes) -> None:
+async def insert_secret(tx: Tx, tenant_id: TenantId, kind: StoredSecretKind, secret: bytes) -> None:
     """Version 1 of a secret of ``kind``."""
     await tx.run(
         "INSERT INTO app.tenant_secret (tenant_id, kind, secret) VALUES (:tenant, :kind, :secret)",
         tenant=tenant_id,
-        kind=kind,
+        kind=kind.value,
         secret=secret,
     )

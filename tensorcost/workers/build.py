@@ -22,6 +22,7 @@ from tensorcost.activities.reconciliation.ask import ReconcileProcess
 from tensorcost.activities.reconciliation.reconciler import Reconciler
 from tensorcost.activities.rerating.activities import RerateActivities
 from tensorcost.activities.rerating.rerater import Rerater
+from tensorcost.activities.stored_secrets import StoredSecretActivities
 from tensorcost.activities.tenancy import TenancyActivities
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.temporal import TaskQueue
@@ -33,6 +34,7 @@ from tensorcost.workflows.customer_onboarding import CustomerOnboarding
 from tensorcost.workflows.reconcile import Reconcile
 from tensorcost.workflows.rerate import Rerate
 from tensorcost.workflows.secret_rotation import SecretRotation
+from tensorcost.workflows.stored_secret_rotation import StoredSecretRotation
 from tensorcost.workflows.sync import Sync
 
 WORKFLOWS: Final = (
@@ -42,6 +44,7 @@ WORKFLOWS: Final = (
     Reconcile,
     Rerate,
     SecretRotation,
+    StoredSecretRotation,
     Sync,
 )
 
@@ -74,14 +77,24 @@ def activities(deps: WorkerDeps) -> Activities:
     settings = deps.settings
     processes = Processes(deps.client, queue_suffix=settings.queue_suffix)
     validation = ValidationActivities(deps.db, deps.connectors, deps.threads, deps.clock)
-    discovery = DiscoveryActivities(deps.db, deps.connectors, deps.threads, deps.clock)
-    items = ItemActivities(deps.db, deps.connectors, deps.loaders, deps.threads, deps.clock)
+    discovery = DiscoveryActivities(
+        deps.db, deps.connectors, deps.threads, deps.clock, settings.longest_pause
+    )
+    items = ItemActivities(
+        deps.db,
+        deps.connectors,
+        deps.loaders,
+        deps.threads,
+        deps.clock,
+        longest_pause=settings.longest_pause,
+    )
     runs = RunActivities(deps.db, deps.clock, ReconcileProcess(processes), settings.tenant_cap)
     reconciler = Reconciler(deps.db, PriceBooks(deps.db), deps.clock)
     reconciliation = ReconciliationActivities(deps.db, reconciler)
     rerater = Rerater(deps.db, deps.clock)
     rerating = RerateActivities(deps.db, rerater, ReconcileProcess(processes))
     rotation = RotationActivities(deps.db, deps.connectors, deps.threads, deps.clock)
+    stored_secrets = StoredSecretActivities(deps.db, deps.clock)
     schedules = ScheduleActivities(processes, settings.sync_every)
     tenancy = TenancyActivities(deps.db, processes, deps.clock)
     return Activities(
@@ -105,6 +118,7 @@ def activities(deps: WorkerDeps) -> Activities:
             rerating.warn,
             rerating.ask_reconciliation,
             schedules.ensure_schedule,
+            stored_secrets.end_rotation,
             tenancy.report_fact,
             tenancy.project_onboarding,
         ),

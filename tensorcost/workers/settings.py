@@ -7,6 +7,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, SecretStr, model_validator
 
+from tensorcost.domain.integration.contracts import LONGEST_PAUSE
+
 KEY_BYTES = 32
 
 
@@ -53,6 +55,8 @@ class WorkerSettings(BaseModel):
     core_drain: timedelta = timedelta(seconds=10)
     cloud_drain: timedelta = timedelta(seconds=30)
     heartbeat_throttle: timedelta = timedelta(seconds=5)
+    longest_pause: timedelta = LONGEST_PAUSE
+    """Up to which the pauses grow after which a provider in trouble is asked again."""
     sync_every: timedelta = timedelta(minutes=15)
     tenant_cap: int = 6
     queue_suffix: str = ""

@@ -50,17 +50,26 @@ CLOUD_PROBE: Final[ActivityConfig] = ActivityConfig(
 )
 """One validation round. The workflow repeats it; retries only bridge a lost worker."""
 
-CLOUD_READ: Final[ActivityConfig] = ActivityConfig(
-    start_to_close_timeout=timedelta(hours=1),
-    heartbeat_timeout=timedelta(seconds=60),
-    retry_policy=RetryPolicy(
-        initial_interval=timedelta(seconds=1),
-        maximum_interval=timedelta(minutes=1),
-        maximum_attempts=6,
-        non_retryable_error_types=_NEVER,
-    ),
-)
-"""Listing accounts, regions and sources: hundreds of accounts at the tenant's own pace."""
+
+def _look(attempts: int) -> ActivityConfig:
+    return ActivityConfig(
+        start_to_close_timeout=timedelta(hours=1),
+        heartbeat_timeout=timedelta(seconds=60),
+        retry_policy=RetryPolicy(
+            initial_interval=timedelta(seconds=1),
+            maximum_interval=LONGEST_PAUSE,
+            maximum_attempts=attempts,
+            non_retryable_error_types=_NEVER,
+        ),
+    )
+
+
+CLOUD_READ: Final = _look(attempts=125)
+"""Listing accounts, regions and sources: hundreds of accounts at the tenant's own pace. Nothing can
+be read before: an outage of an hour is waited out."""
+
+CLOUD_LOOK: Final = _look(attempts=6)
+"""The same before a sync, which reads what is known all the same: the next one looks again."""
 
 CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
     start_to_close_timeout=timedelta(hours=2),
@@ -72,7 +81,7 @@ CLOUD_INGEST: Final[ActivityConfig] = ActivityConfig(
         non_retryable_error_types=_NEVER,
     ),
 )
-"""One work item, or some small ones: streams, commits object by object, resumes from its heartbeat.
+"""One work item, or some small ones: streams, commits object by object, resumes from its step.
 An outage of fifty minutes is waited out."""
 
 

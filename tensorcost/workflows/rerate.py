@@ -117,7 +117,8 @@ class Rerate:
             )
         if request.decided_by in (self._request.requested_by, *self._preview.imported_by):
             raise ApplicationError(
-                "who brought or asked for these prices cannot approve them",
+                "who brought or asked for these prices cannot approve them: another member with "
+                "the scope price:admin can, or another operator (REST, GraphQL or the command)",
                 type=Failure.SELF_APPROVAL.value,
             )
 

@@ -10,7 +10,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from tensorcost.workflows.options import CLOUD_PROBE, DB_SHORT, on_cloud
-from tensorcost.workflows.visibility import cause_of, show_state
+from tensorcost.workflows.visibility import OPERATOR, cause_of, show_state
 
 with workflow.unsafe.imports_passed_through():
     from tensorcost.activities.integration.rotation import RotationActivities
@@ -44,7 +44,6 @@ with workflow.unsafe.imports_passed_through():
         pause_after,
     )
 
-OPERATOR: Final = "system:operator"
 _OVER: Final = (Failure.CLOSED.value, Failure.CONNECTION_GONE.value)
 
 

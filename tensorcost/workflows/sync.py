@@ -9,7 +9,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from tensorcost.workflows.item_window import ItemWindow
-from tensorcost.workflows.options import CLOUD_READ, DB_LONG, DB_SHORT, named, on_cloud
+from tensorcost.workflows.options import CLOUD_LOOK, DB_LONG, DB_SHORT, named, on_cloud
 from tensorcost.workflows.start_work import start_backfill
 from tensorcost.workflows.visibility import cause_of, show_state
 
@@ -114,7 +114,7 @@ class Sync:
                 DiscoveryRequest(
                     connection=key, run_id=self._window.plan.run_id, unless_within=LOOK_EVERY
                 ),
-                **on_cloud(CLOUD_READ, "look for accounts and sources", key.tenant_id),
+                **on_cloud(CLOUD_LOOK, "look for accounts and sources", key.tenant_id),
             )
         )
         try:

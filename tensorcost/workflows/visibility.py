@@ -13,6 +13,8 @@ with workflow.unsafe.imports_passed_through():
 _STATE: Final = SearchAttributeKey.for_keyword(SearchAttribute.STATE.value)
 _INHERITED: Final = frozenset(SearchAttribute) - {SearchAttribute.STATE}
 MAX_CAUSE: Final = 500
+OPERATOR: Final = "system:operator"
+"""Who asked, where it was by a signal from the Temporal UI."""
 
 
 def show_state(state: str) -> None:

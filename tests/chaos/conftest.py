@@ -1,23 +1,21 @@
 """One small world and one house for everything that is disturbed."""
 
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
 
 import pytest
 
 from demo.aws.control import SimControl
 from demo.aws.server import running_simulator
-from demo.world.build import build_world
-from demo.world.spec import World, WorldSpec
+from demo.world.spec import World
 from tests.chaos.house import House, open_house
 from tests.chaos.road import DAYS, REQUESTS, Calm, set_out
+from tests.support.estate import recent_world
 from tests.support.folders import server_folder
 
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    spec = WorldSpec.until(datetime.now(UTC), days=DAYS, requests=REQUESTS)
-    return build_world(tmp_path_factory.mktemp("world"), spec)
+    return recent_world(tmp_path_factory, days=DAYS, requests=REQUESTS)
 
 
 @pytest.fixture(scope="session")

@@ -7,24 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from temporalio.client import ScheduleOverlapPolicy
-
 from demo.aws.control import SimControl
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
-from tensorcost.domain.integration.contracts import sync_workflow_id
-from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
+from tensorcost.domain.integration.contracts import LONGEST_PAUSE
+from tensorcost.domain.integration.contracts_connection import ConnectionSettings
 from tensorcost.domain.integration.diagnosis_failures import RETRY_AFTER
+from tensorcost.domain.integration.progress_look import STEP as DISCOVERY
 from tensorcost.domain.integration.progress_records import SyncRun, SyncStep
 from tensorcost.domain.integration.states import (
     ConnectionMode,
     RunKind,
-    RunState,
     SourceKind,
     StepState,
 )
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.processes import IntegrationProcesses
-from tensorcost.storage import sync_history
 from tensorcost.storage.session import Database
 from tests.chaos.hour import DAYS
 from tests.providers.aws.world import (
@@ -38,23 +35,22 @@ from tests.providers.aws.world import (
 from tests.support.clock import AheadClock
 from tests.support.connections import make_connection
 from tests.support.databases import Database as TestDatabase
-from tests.support.temporal_house import House, open_house
+from tests.support.runs import Runs
+from tests.support.temporal_house import open_house
 from tests.support.tenants import make_tenant
 from tests.support.truths import Truths, read_truths
 
 READ_TIMEOUT: Final = 1.0
 PAUSES: Final = {kind: seconds / 50 for kind, seconds in RETRY_AFTER.items()}
+LONGEST: Final = LONGEST_PAUSE / 50
 """Patience as in life, in a fiftieth of its time."""
 
 
 @dataclass
-class Stage:
+class Stage(Runs):
     """One tenant's connection, its workers, and the emulated AWS between them."""
 
     aws: SimControl
-    db: Database
-    house: House
-    connection: Connection
     clock: AheadClock
     patience: timedelta = timedelta(seconds=60)
     """How long a validation waits for what may heal by itself."""
@@ -71,20 +67,27 @@ class Stage:
     async def onboard(self) -> SyncRun:
         """Connect, read the past, and reconcile; the backfill."""
         await self.processes.validate(self.connection, "user:fake")
-        return await self.ended(RunKind.BACKFILL, after=None)
+        return await self.ended(RunKind.BACKFILL)
 
     async def sync(self, minutes: int = 60) -> SyncRun:
         """The scheduled sync, so much later."""
         before = await self.newest(RunKind.SYNC)
         self.clock.move(minutes=minutes)
-        schedule = sync_workflow_id(self.connection.connection_id)
-        await self.house.client.get_schedule_handle(schedule).trigger(
-            overlap=ScheduleOverlapPolicy.BUFFER_ONE
-        )
+        await self.sync_now()
         return await self.ended(RunKind.SYNC, after=before)
 
     async def truths(self) -> Truths:
         return await read_truths(self.db, self.house.client, self.connection.tenant_id)
+
+    async def looks(self, attempts: int) -> SyncStep:
+        """The validation's look for accounts and sources once so many attempts at it failed."""
+        async with asyncio.timeout(60):
+            while True:
+                run = await self.newest(RunKind.VALIDATE)
+                for step in [] if run is None else await self.steps(run):
+                    if step.source == DISCOVERY and step.detail.startswith(f"attempt {attempts} "):
+                        return step
+                await asyncio.sleep(0.05)
 
     async def step(self, account: str, state: StepState) -> SyncStep:
         """A step of the newest backfill that reads an account's calls, once it is in a state."""
@@ -98,33 +101,18 @@ class Stage:
                         return step
                 await asyncio.sleep(0.05)
 
-    async def steps(self, run: SyncRun) -> list[SyncStep]:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            return await sync_history.list_steps(tx, run.run_id, limit=1_000)
-
-    async def newest(self, kind: RunKind) -> SyncRun | None:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            runs = await sync_history.list_runs(
-                tx, self.connection.connection_id, limit=1, kind=kind
-            )
-        return runs[0] if runs else None
-
-    async def ended(self, kind: RunKind, after: SyncRun | None) -> SyncRun:
-        """The next run of a kind, once it has ended."""
-        async with asyncio.timeout(120):
-            while True:
-                run = await self.newest(kind)
-                is_next = run is not None and (after is None or run.run_id != after.run_id)
-                if run is not None and is_next and run.state is not RunState.RUNNING:
-                    return run
-                await asyncio.sleep(0.05)
-
 
 @asynccontextmanager
 async def open_stage(
-    aws: SimControl, database: TestDatabase, db: Database, temporal: TemporalAddress
+    aws: SimControl,
+    database: TestDatabase,
+    db: Database,
+    temporal: TemporalAddress,
+    *,
+    requests: int = 4,
 ) -> AsyncIterator[Stage]:
-    """A new tenant with workers of its own, and a connection that nobody has looked at."""
+    """A new tenant with workers of its own, and a connection that nobody has looked at. A call
+    makes so many ``requests`` before it fails."""
     clock = AheadClock()
     connection = await make_connection(
         db,
@@ -139,7 +127,9 @@ async def open_stage(
             log_group_arn=f"arn:aws:logs:{HOME}:{PAYER}:log-group:{GROUP}",
         ),
     )
-    reached = sessions(aws.endpoint_url, clock=clock, max_attempts=4, read_timeout=READ_TIMEOUT)
+    reached = sessions(
+        aws.endpoint_url, clock=clock, max_attempts=requests, read_timeout=READ_TIMEOUT
+    )
     connector = BedrockConnector(reached, clock, PAUSES)
-    async with open_house(temporal, db, connector, clock=clock) as house:
-        yield Stage(aws, db, house, connection, clock)
+    async with open_house(temporal, db, connector, clock=clock, longest_pause=LONGEST) as house:
+        yield Stage(house, connection, aws, clock)

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from demo.aws import state as sim
-from tests.providers.aws.world import CUR_BUCKET, GROUP, HOME, MODEL, PAYER, stored
+from tests.providers.aws.world import CUR_BUCKET, GROUP, HOME, MODEL, PAYER, bill_export, stored
 from tests.providers.bedrock.cur_files import as_csv, row
 from tests.providers.bedrock.samples import lines, record
 from tests.support.organization import add_calls, member, organization
@@ -42,7 +42,7 @@ def before(now: datetime) -> sim.SimState:
     state.objects.append(_crowd(now - timedelta(hours=7, minutes=30)))
     _add_events(state, [now - timedelta(hours=back) for back in range(2, 40)])
     state.buckets.append(sim.Bucket(name=CUR_BUCKET, account=PAYER, region=HOME))
-    state.exports.append(_export(now))
+    state.exports.append(bill_export(created=now - timedelta(days=90), refreshed=now))
     state.objects += _bill(now.date(), run=1)
     return state
 
@@ -93,21 +93,6 @@ def _add_events(state: sim.SimState, times: Sequence[datetime]) -> None:
         state.metric_points.append(
             sim.MetricPoint(account=PAYER, region=HOME, model_id=MODEL, at=at, input_tokens=120)
         )
-
-
-def _export(now: datetime) -> sim.Export:
-    return sim.Export(
-        account=PAYER,
-        name="bills",
-        bucket=CUR_BUCKET,
-        prefix="cur",
-        bucket_region=HOME,
-        parquet=True,
-        columns=["line_item_unblended_cost"],
-        created=now - timedelta(days=90),
-        refreshed=now,
-        execution_id="run-1",
-    )
 
 
 def _bill(today: date, *, run: int) -> list[sim.ObjectSeed]:

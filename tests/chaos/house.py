@@ -15,7 +15,6 @@ from temporalio.client import Client
 from demo.story.crew import Crew, Role
 from demo.story.settings import cloud_env
 from demo.world.spec import World
-from tensorcost.activities.ingest.price_import import import_builtin_lists
 from tensorcost.domain.temporal import SEARCH_ATTRIBUTE_TYPES
 from tensorcost.runtime.embedded.ports import free_port
 from tensorcost.runtime.embedded.postgres import EmbeddedPostgres
@@ -25,11 +24,11 @@ from tensorcost.runtime.embedded.temporal import (
     TemporalAddress,
     TemporalOptions,
 )
-from tensorcost.storage.engine import make_engine
-from tensorcost.storage.session import Database, PlatformDatabase
+from tensorcost.storage.session import Database
 from tensorcost.workers.plugin import temporal_plugin
 from tests.support.databases import Database as TestDatabase
 from tests.support.databases import make_template, migrated_database
+from tests.support.prices import store_builtin_lists
 from tests.support.tenants import app_database
 
 
@@ -88,7 +87,7 @@ async def open_house(folder: Path, world: World, aws_url: str) -> AsyncIterator[
             migrated_database(server, await make_template(server)) as database,
             app_database(database) as db,
         ):
-            await _prices(database)
+            await store_builtin_lists(database.urls.platform)
             client = await Client.connect(
                 address.frontend, namespace=address.namespace, plugins=[temporal_plugin()]
             )
@@ -116,14 +115,6 @@ def children(parent: int) -> list[int]:
             if int(fields[1]) == parent:
                 found.append(int(status.parent.name))
     return found
-
-
-async def _prices(database: TestDatabase) -> None:
-    engine = make_engine(database.urls.platform, application_name="test")
-    try:
-        await import_builtin_lists(PlatformDatabase(engine), actor="test")
-    finally:
-        await engine.dispose()
 
 
 def _worker_role(

@@ -21,9 +21,9 @@ from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import RunKind, RunState
 from tensorcost.services.processes import IntegrationProcesses
-from tensorcost.storage import sync_history
 from tests.chaos.house import House
 from tests.support.estate import connect_world
+from tests.support.runs import newest_run
 from tests.support.temporal_house import finish
 from tests.support.tenants import make_tenant
 from tests.support.truths import Truths, read_truths
@@ -69,8 +69,6 @@ class Arrival:
 
     truths: Truths
     read: Tally
-    """Without what an attempt takes to its grave: which rows were duplicates because it had
-    committed them itself, and which had no price."""
     told: Mapping[str, int]
     """Events of ``TOLD_ONCE`` by type."""
 
@@ -110,7 +108,7 @@ class Road:
         schedule = sync_workflow_id(self.connection.connection_id)
         await self.client.get_schedule_handle(schedule).delete()
         truths = await read_truths(self.house.db, self.client, self.connection.tenant_id)
-        return Arrival(truths, _without_attempts(outcome.tally), await self._told())
+        return Arrival(truths, outcome.tally, await self._told())
 
     async def reconciled_in(self) -> timedelta:
         found = await self._describe(self._reconcile_id)
@@ -153,11 +151,7 @@ class Road:
             await asyncio.sleep(LOOK_EVERY)
 
     async def _backfill(self) -> SyncRun | None:
-        async with self.house.db.tenant(self.connection.tenant_id) as tx:
-            runs = await sync_history.list_runs(
-                tx, self.connection.connection_id, limit=1, kind=RunKind.BACKFILL
-            )
-        return runs[0] if runs else None
+        return await newest_run(self.house.db, self.connection, RunKind.BACKFILL)
 
     async def _begun(self, workflow_id: str) -> WorkflowExecutionDescription:
         while True:
@@ -196,11 +190,6 @@ async def set_out(house: House, world: World, *, suffix: str = "") -> AsyncItera
     async with asyncio.timeout(PATIENCE):
         await _validate(processes, connection)
         yield Road(house, connection)
-
-
-def _without_attempts(tally: Tally) -> Tally:
-    rows = tally.accepted + tally.duplicate
-    return tally.model_copy(update={"accepted": rows, "duplicate": 0, "unpriced": 0})
 
 
 async def _validate(processes: IntegrationProcesses, connection: Connection) -> None:

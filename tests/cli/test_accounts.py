@@ -1,6 +1,6 @@
 """``tensorcost accounts preview`` with a customer's own credentials, before any stack is there."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,6 @@ import pytest
 
 from demo.aws import state as sim
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
 from tests.providers.aws.world import JUMP, NOW, PAYER
 from tests.support.command import Outcome, run_command
 from tests.support.organization import member, organization
@@ -30,12 +29,6 @@ def customers_organization() -> sim.SimState:
                 sim.User(name="admin", access_key=KEYS[0], secret_key=KEYS[1], permissions=may)
             ]
     return state
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimControl]:
-    with running_simulator() as control:
-        yield control
 
 
 @pytest.fixture

@@ -54,6 +54,15 @@ def test_a_larger_bill_that_takes_the_place_of_another_names_it(
     said = tensorcost("import", str(large), *CUR).talk
     assert "export small.csv does not count" in said
     assert "because export large.csv counts" in said
+    assert "on no bill that counts" not in said, "the larger one names its account too"
+    odd = tmp_path / "odd.csv"
+    accounts = ("444455556666", "777788889999")
+    odd.write_bytes(
+        as_csv([line(n, line_item_usage_account_id=one) for n, one in enumerate(accounts)])
+    )
+    said = tensorcost("import", str(odd), *CUR).talk
+    assert "export odd.csv does not count" in said
+    assert "  on no bill that counts: account 777788889999\n" in said
 
 
 def test_a_refused_bill_says_which_one_stays(tensorcost: Command, tmp_path: Path) -> None:

@@ -77,6 +77,57 @@ def test_a_file_of_which_nothing_is_taken_is_named_and_no_success(
     assert reason is None or [one[2] for one in reasons(done)] == [reason]
 
 
+EVENTS = ("events", "--set", "source=openai_api")
+
+
+def test_what_is_no_data_in_a_folder_is_named_and_what_is_of_another_kind_is_one_reject(
+    tensorcost: Command, tmp_path: Path
+) -> None:
+    folder = tmp_path / "calls"
+    folder.mkdir()
+    (folder / "a.csv").write_text(f"{HEADER}\n2026-11-03,gpt-4o,1,folder-1\n")
+    for name in ("_SUCCESS", ".DS_Store", "README.md", "a.csv.sha256"):
+        (folder / name).write_text("# Calls\nof November\n")
+    done = imported(tensorcost, folder, *EVENTS, "--json")
+    assert done.code == 0, done.talk
+    assert done.json()["skipped"] == [".DS_Store", "README.md", "_SUCCESS", "a.csv.sha256"]
+    assert "skipped _SUCCESS" in done.talk
+
+    strays = {
+        "costs.csv": (b"day,amount\n2026-11-03,5\n2026-11-04,6\n", "missing_field"),
+        "image.csv": (b"\x89PNG\xff\xff\n", "wrong_type"),
+        "package.json": (b'{\n  "name": "calls"\n}\n', "not_json"),
+        "pages.json": (b'[{"timestamp": 1}]', "not_json"),
+    }
+    for name, (content, _) in strays.items():
+        (folder / name).write_bytes(content)
+    (folder / "z.csv").write_text(f"{HEADER}\n2026-11-03,gpt-4o,1,folder-2\n")
+    told = [(name, 0, reason) for name, (_, reason) in strays.items()]
+    for accepted, duplicate in ((1, 1), (0, 2)):
+        done = imported(tensorcost, folder, *EVENTS, "--json")
+        assert done.code == 3, done.talk
+        summary = done.json()
+        assert (summary["ok"], summary["refused"]) == (False, list(strays))
+        assert reasons(done) == told
+        rows = {"read": 6, "accepted": accepted, "duplicate": duplicate, "rejected": 4}
+        assert summary["rows"] == rows | {"withheld": 0}
+        assert summary["totals"]["requests"] == 2
+
+    for name in ("a.csv", "z.csv"):
+        (folder / name).unlink()
+    assert imported(tensorcost, folder, *EVENTS).code == 4, "nothing was taken"
+
+
+def test_one_file_of_another_kind_is_one_clear_error(tensorcost: Command, tmp_path: Path) -> None:
+    path = tmp_path / "costs.csv"
+    path.write_text("day,amount\n2026-11-03,5\n")
+    done = imported(tensorcost, path, *EVENTS, "--json")
+    assert (done.code, done.out) == (1, "")
+    assert "costs.csv has no column timestamp and no model_id, only day, amount" in done.talk
+    missing = imported(tensorcost, tmp_path / "nothing.csv", *EVENTS)
+    assert (missing.code, "does not exist" in missing.talk) == (1, True)
+
+
 def test_a_conflict_names_its_line_and_what_was_rejected_is_told_again(
     tensorcost: Command, tmp_path: Path
 ) -> None:

@@ -56,7 +56,9 @@ async def test_an_override_that_no_row_is_under_is_told_with_what_is_near(
     told = imported(f"us.{MODEL}").talk
     assert f"{MODEL} geo / us-* / standard (input, output): 2 requests in 1 dimensions" in told
     assert "not matched: 1 requests global / us-east-1 / standard" in told
-    assert "rerate list" in told
+    assert "within a minute or so" in told
+    assert "tensorcost prices rerate list --tenant" in told
+    assert "which is empty until then" in told
 
     (again,) = imported(f"us.{MODEL}", "--json").json()["imports"]
     assert (again["new"], again["idle_models"]) == (False, 0)

@@ -1,9 +1,11 @@
 """The bill against the rows, with Postgres alone: after an import and by itself."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from tests.providers.bedrock.cur_files import as_csv, row
@@ -84,7 +86,7 @@ def test_a_month_is_reconciled_as_its_bill_and_its_rows_come_in(
     again = tensorcost("reconcile", "--tenant", "acme", "--json").json()
     assert again == {
         "schema": "tensorcost.reconcile/1",
-        "reconciliation": {"periods": [], "uncounted": []},
+        "reconciliation": {"periods": [], "uncounted": [], "older_rules": []},
     }
     done = tensorcost("reconcile", "--tenant", "acme", "--period", "2026-10", "--json")
     (asked,) = done.json()["reconciliation"]["periods"]
@@ -102,11 +104,39 @@ def assert_its_lines_are_shown(tensorcost: Command) -> None:
     assert (tax["line_item_type"], tax["amount"]["unblended"]) == ("Tax", "1.200000000")
     shown = tensorcost(*bill, "--day", "2026-10-05", "--limit", "1")
     (row,) = [line.split() for line in shown.out.splitlines() if "2026-10-05" in line]
-    assert row[:3] == ["2026-10-05", "111122223333", MODEL]
+    assert row[:4] == ["2026-10-05", "111122223333", "us-east-1", MODEL]
     assert row[-3:] == ["INV-1", "17.160000000", "USD"]
-    unknown = tensorcost("bill", "--tenant", "acme", "--period", "2026-09")
-    assert (unknown.code, unknown.out) == (1, "")
-    assert "2026-09 not found" in unknown.talk
+    days = ("--from", "2026-10-05", "--to", "2026-10-06")
+    here = tensorcost(*bill, *days, "--region", "us-east-1", "--json").json()["lines"]
+    assert [line["region"] for line in here] == ["us-east-1"]
+    assert tensorcost(*bill, "--region", "eu-west-1", "--json").json()["lines"] == []
+    for asked, said in (
+        (("--period", "2026-09"), "2026-09 not found"),
+        (("--period", "2026-10", "--as-of", "2026-10-06"), "2026-10 not found"),
+    ):
+        unknown = tensorcost("bill", "--tenant", "acme", *asked)
+        assert (unknown.code, unknown.out) == (1, "")
+        assert said in unknown.talk
+    twice = tensorcost(*bill, "--day", "2026-10-05", "--from", "2026-10-05")
+    assert (twice.code, twice.out) == (2, "")
+    assert_its_ledger_is_shown(tensorcost)
+
+
+def assert_its_ledger_is_shown(tensorcost: Command) -> None:
+    ledger = ("ledger", "--tenant", "acme", "--period", "2026-10")
+    found = tensorcost(*ledger, "--order", "amount", "--limit", "1", "--json").json()
+    assert (found["schema"], found["has_more"]) == ("tensorcost.ledger/1", True)
+    (row,) = found["rows"]
+    assert (row["day"], row["billed"]["unblended"]) == ("2026-10-31", "1.200000000")
+    assert [gap["class"] for gap in row["gaps"]] == ["tax"]
+    shown = tensorcost(*ledger, "--region", "us-east-1", "--model", MODEL)
+    (usage,) = [line.split() for line in shown.out.splitlines() if "2026-10-05" in line]
+    assert usage[1:4] == ["111122223333", "us-east-1", MODEL]
+    assert usage[4:8] == ["USD", "17.160000000", "17.160000000", "17.160000000"]
+    some = tensorcost(*ledger, "--class", "tax", "--min-gap", "1.21", "--json")
+    assert some.json()["rows"] == []
+    bad = tensorcost(*ledger, "--min-gap", "a cent")
+    assert (bad.code, "takes an amount such as 0.01" in bad.talk) == (2, True)
 
 
 def test_the_published_sample_is_reconciled_to_the_last_nano(tensorcost: Command) -> None:
@@ -118,6 +148,34 @@ def test_the_published_sample_is_reconciled_to_the_last_nano(tensorcost: Command
         "out_of_scope",
         "tax",
     }
+
+
+async def _older_rules(database: Database) -> None:
+    """All months final, and what made them of another time."""
+    superuser = await asyncpg.connect(database.superuser_url)
+    await superuser.execute("UPDATE ai.reconciliation SET rules = ''")
+    await superuser.execute(
+        "UPDATE ai.bill_period SET invoice_id = 'INV', invoice_since = now() - interval '99 days'"
+    )
+    await superuser.close()
+
+
+def test_final_months_of_older_rules_are_named_until_they_are_asked_for(
+    tensorcost: Command, tmp_path: Path, database: Database
+) -> None:
+    bill = tmp_path / "bill.csv"
+    bill.write_bytes(as_csv([USAGE]))
+    load(tensorcost, bill, "--format", "aws-cur")
+    asyncio.run(_older_rules(database))
+    done = tensorcost("reconcile", "--tenant", "acme", "--json").json()["reconciliation"]
+    assert done["periods"] == []
+    assert "2026-10" in done["older_rules"]
+    told = tensorcost("reconcile", "--tenant", "acme").talk
+    assert "by older rules: 2026-10" in told
+    asked = tensorcost("reconcile", "--tenant", "acme", "--period", "2026-10").talk
+    assert "2026-10: reconciled anew by newer rules" in asked
+    after = tensorcost("reconcile", "--tenant", "acme", "--json").json()["reconciliation"]
+    assert "2026-10" not in after["older_rules"]
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,8 @@ async def test_an_operator_sees_and_decides_what_another_one_imported(
             assert (listed["id"], listed["state"]) == (run, "awaiting_approval")
             shown = await desk.told("show", run)
             assert (shown["approval_rows"], shown["approval_delta_usd"]) == (1, "0.000110000")
-            assert "cannot approve" in await desk.refused("approve", run, "--preview", "1")
+            refusal = await desk.refused("approve", run, "--preview", "1")
+            assert "cannot approve them: another member with the scope price:admin can" in refusal
             monkeypatch.setenv("LOGNAME", "pavel")
             approved = await desk.told("approve", run, "--preview", "1")
             assert approved["decided_by"] == "operator:pavel"

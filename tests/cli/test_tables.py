@@ -22,6 +22,12 @@ def shown(table: Table, *, width: int, is_terminal: bool) -> str:
     return out.getvalue()
 
 
+def test_what_looks_like_markup_is_text() -> None:
+    table = data_table("team", "cost")
+    table.add_row("care [old] [/b]", "1")
+    assert "care [old] [/b]  1" in shown(table, width=20, is_terminal=False)
+
+
 def filled() -> Table:
     table = data_table("id", "model", "cost USD", "advice", right=("cost USD",), text=("advice",))
     table.add_row(ID, MODEL, AMOUNT, ADVICE)

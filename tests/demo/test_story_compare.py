@@ -9,6 +9,7 @@ import pytest
 from demo.story.board import StageFailed
 from demo.story.compare import Key, check, check_findings, read_key
 from demo.story.questions import Answer, Part, Sums, window_of
+from demo.story.repriced import ByTheList
 from demo.world.spec import World
 from demo.world.story import ACQUIRED, EMEA, PROD, RESEARCH, SANDBOX
 
@@ -56,7 +57,7 @@ def changed(dimension: str, name: str, value: Sums) -> Answer:
 
 
 def test_the_right_answer_holds() -> None:
-    assert "nano-dollar" in check(answer(), answer(), KEY)
+    assert "nano-dollar" in check(answer(), answer(), ByTheList(answer()), KEY)
 
 
 @pytest.mark.parametrize(
@@ -73,13 +74,27 @@ def test_the_right_answer_holds() -> None:
 )
 def test_one_wrong_figure_fails_and_is_named(wrong: Answer, told: str) -> None:
     with pytest.raises(StageFailed, match=r"key says|never were") as raised:
-        check(wrong, wrong, KEY)
+        check(wrong, wrong, ByTheList(wrong), KEY)
     assert told in str(raised.value)
 
 
 def test_faces_that_differ_fail_even_where_one_is_right() -> None:
+    other = changed("application", "other", sums(0, None, bill="1"))
     with pytest.raises(StageFailed, match="GraphQL and REST differ by application"):
-        check(answer(), changed("application", "other", sums(0, None, bill="1")), KEY)
+        check(answer(), other, ByTheList(answer()), KEY)
+
+
+def test_own_prices_since_then_leave_what_was_told_before_them_as_it_was() -> None:
+    today = changed("model", "m-1", sums(3, "9.0"))
+    held = check(today, today, ByTheList(answer(), "as of then"), KEY)
+    assert "logged calls as of then = answer key" in held
+    assert "not held against the answer key: why" in check(
+        today, today, ByTheList(None, "why"), KEY
+    )
+    with pytest.raises(StageFailed, match=r"model m-1: 9\.0 USD, the key says"):
+        check(today, today, ByTheList(today), KEY)
+    with pytest.raises(StageFailed, match="differ by model"):
+        check(today, answer(), ByTheList(None, "why"), KEY)
 
 
 def test_the_key_knows_the_places_that_never_log_and_the_accounts_out_of_reach(

@@ -10,39 +10,26 @@ from fastapi import APIRouter
 
 from tensorcost.domain.identity.scopes import Role
 from tensorcost.gateway.routes import integration
-from tensorcost.providers.bedrock.artefacts import ArtefactSettings, BedrockArtefacts
-from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.integration import IntegrationService
 from tensorcost.services.integration_history import IntegrationHistory
 from tensorcost.services.processes import IntegrationProcesses
-from tests.gateway.world import World
+from tests.gateway.world import ARTEFACTS, World
 from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
-from tests.support.temporal_house import open_house, utc_now
+from tests.support.temporal_house import House, utc_now
 
 BODY = {"name": "Main", "account_id": "111122223333"}
 CONNECTIONS = "/v1/integration/connections"
 
 
 @pytest.fixture(scope="module")
-def connector() -> ScriptedConnector:
-    return ScriptedConnector()
-
-
-@pytest.fixture(scope="module")
-async def router(
-    world: World, temporal_server: TemporalAddress, connector: ScriptedConnector
-) -> AsyncIterator[APIRouter]:
-    artefacts = {"bedrock": BedrockArtefacts(ArtefactSettings("999999999999"))}
-    async with open_house(temporal_server, world.database, connector) as house:
-        processes = IntegrationProcesses(
-            house.processes, backfill_days=2, interval=timedelta(milliseconds=200)
-        )
-        yield integration.router(
-            IntegrationService(
-                world.database, processes, artefacts, utc_now, chosen_external_ids=True
-            ),
-            IntegrationHistory(world.database, processes),
-        )
+def router(house: House) -> APIRouter:
+    processes = IntegrationProcesses(
+        house.processes, backfill_days=2, interval=timedelta(milliseconds=200)
+    )
+    return integration.router(
+        IntegrationService(house.db, processes, ARTEFACTS, utc_now, chosen_external_ids=True),
+        IntegrationHistory(house.db, processes),
+    )
 
 
 @pytest.fixture

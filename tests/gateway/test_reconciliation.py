@@ -8,6 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tensorcost.domain.cost.reconciliation.closing import Cause
 from tensorcost.domain.identity.scopes import Role
 from tensorcost.gateway.routes import reconciliation
 from tensorcost.services.reconciliation.coverage import CoverageService
@@ -52,7 +53,11 @@ async def reconciled(world: World) -> CreatedTenant:
         world.database, tenant.tenant_id, [bill_line(FIFTH, invoice_id="INV-1", **nano)]
     )
     await write_version(
-        world.database, tenant.tenant_id, {FIFTH: explained_day(4, 1, 3)}, deliveries=[bill]
+        world.database,
+        tenant.tenant_id,
+        {FIFTH: explained_day(4, 1, 3)},
+        deliveries=[bill],
+        causes=[Cause.BILL],
     )
     return tenant
 
@@ -69,6 +74,7 @@ async def test_months_are_listed_with_where_the_money_went(world: World) -> None
         "period": "2026-10",
         "state": "closing",
         "pending": False,
+        "older_rules": False,
         "version": 1,
         "known_at": None,
         "closed_until": "2026-10-06",
@@ -120,7 +126,8 @@ async def test_one_month_shows_versions_and_bills(world: World) -> None:
         month = (await get(client, f"{ROOT}/2026-10"))["data"]
         missing = await client.get(f"{ROOT}/2026-09")
         senseless = await client.get(f"{ROOT}/october")
-    assert [one["version"] for one in month["versions"]] == [1]
+    assert [(one["version"], one["causes"]) for one in month["versions"]] == [(1, ["bill"])]
+    assert month["older_rules"] is False
     (bill,) = month["bills"]
     assert (bill["invoice_id"], bill["counted"], bill["lines"]) == ("INV-1", True, 1)
     assert bill["totals"]["USD"] == month["totals"][0]["billed"]

@@ -11,36 +11,23 @@ from fastapi import APIRouter
 from tensorcost.domain.identity.scopes import Role
 from tensorcost.domain.integration.states import ConnectionState
 from tensorcost.gateway.routes import rotation
-from tensorcost.providers.bedrock.artefacts import ArtefactSettings, BedrockArtefacts
-from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.rotation_processes import RotationProcesses
 from tensorcost.services.secret_rotation import SecretRotationService
 from tensorcost.storage import integration
-from tests.gateway.world import World
+from tests.gateway.world import ARTEFACTS, World
 from tests.support.connections import make_connection
 from tests.support.scripted_connector import ScriptedConnector
-from tests.support.temporal_house import open_house, utc_now
+from tests.support.temporal_house import House, utc_now
 
 OLD = "tc-fake-external-id"
 
 
 @pytest.fixture(scope="module")
-def connector() -> ScriptedConnector:
-    return ScriptedConnector()
-
-
-@pytest.fixture(scope="module")
-async def router(
-    world: World, temporal_server: TemporalAddress, connector: ScriptedConnector
-) -> AsyncIterator[APIRouter]:
-    artefacts = {"bedrock": BedrockArtefacts(ArtefactSettings("999999999999"))}
-    async with open_house(temporal_server, world.database, connector) as house:
-        processes = RotationProcesses(
-            house.processes,
-            interval=timedelta(minutes=10),
-            settle=timedelta(milliseconds=100),
-        )
-        yield rotation.router(SecretRotationService(world.database, processes, artefacts, utc_now))
+def router(house: House) -> APIRouter:
+    processes = RotationProcesses(
+        house.processes, interval=timedelta(minutes=10), settle=timedelta(milliseconds=100)
+    )
+    return rotation.router(SecretRotationService(house.db, processes, ARTEFACTS, utc_now))
 
 
 class Desk:

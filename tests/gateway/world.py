@@ -19,6 +19,7 @@ from tensorcost.domain.ids import TenantId, UserId
 from tensorcost.gateway.app import GatewayDeps, build
 from tensorcost.gateway.health import Check
 from tensorcost.gateway.settings import GatewaySettings
+from tensorcost.providers.bedrock.artefacts import ArtefactSettings, BedrockArtefacts
 from tensorcost.providers.identity.backend import BackendVerifier, SigningKeys, TokenMinter
 from tensorcost.providers.identity.passwords import Passwords
 from tensorcost.providers.limits.gcra import Limiter
@@ -37,6 +38,7 @@ from tensorcost.storage.session import Database, PlatformDatabase
 from tests.support.clock import MovableClock
 from tests.support.databases import Database as TestDatabase
 
+ARTEFACTS = {"bedrock": BedrockArtefacts(ArtefactSettings("999999999999"))}
 ISSUER = "https://fake-backend.example"
 KEYS = SigningKeys({"k1": b"fake-signing-secret-number-one-0001"}, active="k1")
 

@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import structlog
 
-from tensorcost.domain.ids import TenantId
 from tests.graphql.world import GraphqlWorld, open_graphql
 from tests.support.databases import Database
-from tests.support.tenants import make_tenant
 
 
 @pytest.fixture(autouse=True, scope="package")
@@ -24,8 +22,3 @@ def plain_tracebacks() -> Iterator[None]:
 async def face(database: Database) -> AsyncIterator[GraphqlWorld]:
     async with open_graphql(database) as opened:
         yield opened
-
-
-@pytest.fixture
-async def tenant(database: Database) -> TenantId:
-    return await make_tenant(database)

@@ -23,6 +23,7 @@ SAMPLES = {
     "String": "x",
     "Boolean": True,
     "Moment": "2026-01-01",
+    "Date": "2026-01-01",
 }
 BY_NAME = {"accountId": "111122223333", "hash": "00" * 32, "key": "mcp-write-tools-enabled"}
 

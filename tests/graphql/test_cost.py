@@ -118,9 +118,8 @@ async def test_as_of_answers_with_what_was_known_then(
 
 
 async def test_reconciled_days_answer_with_the_bill_and_say_so(
-    face: GraphqlWorld, database: Database
+    face: GraphqlWorld, tenant: TenantId
 ) -> None:
-    tenant = await make_tenant(database)
     day = date(2026, 3, 5)
     who = Actor(agent="triage")
     use = Use(at(day), dimension(), None, who=who, input_tokens=3_000_000, output_tokens=0)

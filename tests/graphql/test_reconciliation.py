@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tensorcost.domain.cost.reconciliation.closing import Cause
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.identity.scopes import Scope
@@ -30,8 +31,9 @@ async def payer(face: GraphqlWorld, database: Database) -> TenantId:
     nano = {"unblended_nano": 5 * 10**9, "amortized_nano": 25 * 10**8, "net_nano": 125 * 10**7}
     bill = await load_bill(db, tenant, [bill_line(FIFTH, **nano), bill_line(SIXTH, **nano)])
     second = explained_day(4, 1, 3)
-    for day in (explained_day(2, 3, 3), second):
-        await write_version(db, tenant, {FIFTH: day, SIXTH: second}, deliveries=[bill])
+    for day, causes in ((explained_day(2, 3, 3), ()), (second, (Cause.RULES,))):
+        days = {FIFTH: day, SIXTH: second}
+        await write_version(db, tenant, days, deliveries=[bill], causes=causes)
     face.world.clock.move(minutes=5)
     return tenant
 
@@ -66,20 +68,18 @@ async def test_months_are_a_connection(face: GraphqlWorld, payer: TenantId) -> N
 async def test_one_month_and_what_its_versions_changed(face: GraphqlWorld, payer: TenantId) -> None:
     query = f"""{{
         reconciliationPeriod(period: "2026-10") {{
-            period state versions {{ version days daysChanged }}
+            period state olderRules versions {{ version days daysChanged causes }}
             explained {{ currency gapClass meaning remedy
                 contributors {{ accountId modelId days remedy amount {AMOUNT} }} }}
             bills {{ exportName counted lines totals {{ currency amount {AMOUNT} }} }} }}
         reconciliationDiff(period: "2026-10") {{
-            fromVersion toVersion restCount totals {{ currency accountId billed {AMOUNT} }}
+            fromVersion toVersion causes restCount totals {{ currency accountId billed {AMOUNT} }}
             deltas {{ accountId modelId lineClass attributed {AMOUNT} billed {AMOUNT} }} }}
     }}"""
     found = await face.data(caller(payer), query)
     month, diff = found["reconciliationPeriod"], found["reconciliationDiff"]
-    assert [(v["version"], v["days"], v["daysChanged"]) for v in month["versions"]] == [
-        (2, 2, 1),
-        (1, 2, 2),
-    ]
+    assert [list(v.values()) for v in month["versions"]] == [[2, 2, 1, ["RULES"]], [1, 2, 2, []]]
+    assert month["olderRules"] is False
     assert (month["period"], month["state"]) == ("2026-10", "CLOSING")
     unlogged = next(one for one in month["explained"] if one["gapClass"] == "UNLOGGED")
     (place,) = unlogged["contributors"]
@@ -87,7 +87,7 @@ async def test_one_month_and_what_its_versions_changed(face: GraphqlWorld, payer
     assert unlogged["meaning"]
     (bill,) = month["bills"]
     assert (bill["exportName"], bill["counted"], bill["lines"]) == ("daily", True, 2)
-    assert (diff["fromVersion"], diff["toVersion"]) == (1, 2)
+    assert (diff["fromVersion"], diff["toVersion"], diff["causes"]) == (1, 2, ["RULES"])
     (delta,) = diff["deltas"]
     assert (delta["lineClass"], delta["attributed"]["unblended"]) == ("USAGE", "2.000000000")
     assert delta["billed"]["unblended"] == "0.000000000"

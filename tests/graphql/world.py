@@ -13,12 +13,13 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tensorcost.domain.cost.contracts import ReconcileRequest, reconcile_workflow_id
-from tensorcost.domain.errors import Conflict, Unauthenticated
+from tensorcost.domain.errors import Conflict, Unauthenticated, Unavailable
 from tensorcost.domain.identity.caller import Caller, put_caller
 from tensorcost.domain.identity.principal import Plan, Principal
 from tensorcost.domain.integration.contracts import RunReference
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_rotation import SecretRotation
+from tensorcost.domain.tenancy.secret_rotation import StoredRotation
 from tensorcost.events.source import PostgresEventSource
 from tensorcost.gateway import app as gateway
 from tensorcost.graphql import app as graphql
@@ -35,6 +36,7 @@ from tensorcost.services.reconciliation.service import ReconciliationService
 from tensorcost.services.rerating import ReratingService
 from tensorcost.services.secret_rotation import SecretRotationService
 from tensorcost.services.spend.service import SpendService
+from tensorcost.services.tenancy.secret_rotation import StoredSecretService
 from tests.events.world import FAST
 from tests.gateway.world import World, open_world
 from tests.support.databases import Database as TestDatabase
@@ -83,6 +85,19 @@ class NoRotations:
 
     async def roll_back(self, *_: Any) -> None:
         raise Conflict("the old ExternalId is not accepted: there is nothing to go back to")
+
+
+class NoStoredRotations:
+    """Stands in for the workflow server where stored secrets are rotated."""
+
+    async def begin(self, rotation: StoredRotation) -> None:
+        assert rotation.is_open
+
+    async def finish(self, *_: Any) -> None:
+        raise Unavailable("the workflow server cannot be reached")
+
+    async def roll_back(self, *_: Any) -> None:
+        raise Conflict("the rotation has ended: rotated")
 
 
 class FakeArtefacts:
@@ -177,6 +192,7 @@ async def open_graphql(
         db, clock, parts = world.database, world.clock, world.deps
         integration: Any = workflows
         rotations: Any = NoRotations()
+        stored_rotations: Any = NoStoredRotations()
         decisions: Any = NoDecisions()
         artefacts = {"bedrock": FakeArtefacts()}
         deps = GraphqlDeps(
@@ -194,6 +210,7 @@ async def open_graphql(
                 rotations=SecretRotationService(db, rotations, artefacts, clock),
                 reconciliation=ReconciliationService(db, integration, clock),
                 spend=SpendService(db, clock),
+                stored_secrets=StoredSecretService(db, stored_rotations, clock),
                 tenants=parts.tenants,
             ),
             authenticate=authenticate,

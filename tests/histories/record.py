@@ -25,6 +25,7 @@ from tensorcost.activities.processes import Process
 from tensorcost.activities.reconciliation.ask import ReconcileProcess
 from tensorcost.activities.rerating.activities import rerate_process
 from tensorcost.activities.rerating.rerater import Rerater
+from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.cost.contracts_rerating import RerateState
 from tensorcost.domain.identity.principal import Principal
@@ -38,9 +39,12 @@ from tensorcost.domain.integration.contracts import (
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_rotation import rotation_workflow_id
+from tensorcost.domain.integration.rotation import SHORTEST_OVERLAP
 from tensorcost.domain.integration.states import ConnectionState
 from tensorcost.domain.temporal import SEARCH_ATTRIBUTE_TYPES
 from tensorcost.domain.tenancy.onboarding_contracts import customer_onboarding_id
+from tensorcost.domain.tenancy.secret_rotation import stored_rotation_workflow_id
+from tensorcost.domain.tenancy.stored_secrets import StoredSecretKind
 from tensorcost.providers.bedrock.artefacts import ArtefactSettings, BedrockArtefacts
 from tensorcost.runtime.embedded.postgres import EmbeddedPostgres
 from tensorcost.runtime.embedded.temporal import EmbeddedTemporal, TemporalOptions
@@ -49,6 +53,8 @@ from tensorcost.services.rerating import Reratings
 from tensorcost.services.rerating_processes import ReratingProcesses
 from tensorcost.services.rotation_processes import RotationProcesses
 from tensorcost.services.secret_rotation import SecretRotationService
+from tensorcost.services.tenancy.secret_processes import StoredRotationProcesses
+from tensorcost.services.tenancy.secret_rotation import StoredSecretService
 from tensorcost.storage.integration import get_connection, set_connection_state
 from tensorcost.storage.rerating.runs import Rerating, find_open
 from tests.support.bills import OCTOBER, bill_line, load_bill
@@ -230,6 +236,39 @@ async def _switched(stage: Stage) -> tuple[SecretRotationService, Principal, str
     return service, me, new
 
 
+async def finished_secret(stage: Stage) -> None:
+    service, me = await _other_secret(stage, utc_now)
+    await service.finish(me, StoredSecretKind.CONTENT_HASH, "it was in a log")
+    await _keep_stored(stage, "finished")
+
+
+async def rolled_back_secret(stage: Stage) -> None:
+    service, me = await _other_secret(stage, utc_now)
+    await service.roll_back(me, StoredSecretKind.CONTENT_HASH, "changed my mind")
+    await _keep_stored(stage, "rolled_back")
+
+
+async def overlapped_secret(stage: Stage) -> None:
+    await _other_secret(stage, lambda: utc_now() - timedelta(days=1) + timedelta(seconds=2))
+    await _keep_stored(stage, "overlap_over")
+
+
+async def _other_secret(stage: Stage, clock: Clock) -> tuple[StoredSecretService, Principal]:
+    """A rotation of the tenant's hashing key, begun by this clock with the shortest overlap."""
+    me = caller(stage.connection.tenant_id)
+    processes = StoredRotationProcesses(stage.house.processes)
+    service = StoredSecretService(stage.house.db, processes, clock)
+    await service.begin(me, StoredSecretKind.CONTENT_HASH, SHORTEST_OVERLAP)
+    return service, me
+
+
+async def _keep_stored(stage: Stage, name: str) -> None:
+    tenant, kind = stage.connection.tenant_id, StoredSecretKind.CONTENT_HASH
+    workflow_id = stored_rotation_workflow_id(tenant, kind)
+    await stage.result(workflow_id)
+    await stage.keep(name, workflow_id)
+
+
 async def reconciled(stage: Stage) -> None:
     tenant, db = stage.connection.tenant_id, stage.house.db
     await load_bill(db, tenant, [bill_line(OCTOBER)])
@@ -338,6 +377,9 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "gathered": (gathered, _many_regions),
     "rotated": (rotated, ScriptedConnector),
     "rolled_back": (rolled_back, ScriptedConnector),
+    "finished_secret": (finished_secret, ScriptedConnector),
+    "rolled_back_secret": (rolled_back_secret, ScriptedConnector),
+    "overlapped_secret": (overlapped_secret, ScriptedConnector),
     "reconciled": (reconciled, ScriptedConnector),
     "rerated": (rerated, ScriptedConnector),
     "warned": (warned, ScriptedConnector),

@@ -17,6 +17,7 @@ from tensorcost.domain.cost.contracts import RECONCILE
 from tensorcost.domain.cost.contracts_rerating import RERATE
 from tensorcost.domain.integration.contracts import WorkflowName
 from tensorcost.domain.tenancy.onboarding_contracts import CUSTOMER_ONBOARDING
+from tensorcost.domain.tenancy.secret_rotation import STORED_SECRET_ROTATION
 from tensorcost.workers.build import WORKFLOWS
 from tensorcost.workers.plugin import temporal_plugin
 
@@ -39,7 +40,7 @@ async def test_a_recorded_history_replays(path: Path) -> None:
 
 def test_every_workflow_has_a_recorded_history() -> None:
     recorded = {path.parent.name for path in HISTORIES}
-    others = {CUSTOMER_ONBOARDING, RECONCILE, RERATE}
+    others = {CUSTOMER_ONBOARDING, RECONCILE, RERATE, STORED_SECRET_ROTATION}
     assert recorded == {name.value for name in WorkflowName} | others
 
 

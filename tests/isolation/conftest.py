@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
@@ -23,9 +24,12 @@ class Street:
 
 @pytest.fixture(scope="module")
 async def street(database: Database, temporal_server: TemporalAddress) -> AsyncIterator[Street]:
-    async with served_api(database, temporal_server) as api:
-        ours = await settle(api, database, "quartz-near")
-        theirs = await settle(api, database, "zircon-far")
-        # What the database dated while they settled must not lie in the future.
-        api.clock.move(minutes=1)
-        yield Street(api, database, ours, theirs)
+    with pytest.MonkeyPatch.context() as patch:
+        # No worker runs here: whoever asks a process for an answer waits in vain.
+        patch.setattr("tensorcost.activities.processes.UPDATE_TIMEOUT", timedelta(seconds=1))
+        async with served_api(database, temporal_server) as api:
+            ours = await settle(api, database, "quartz-near")
+            theirs = await settle(api, database, "zircon-far")
+            # What the database dated while they settled must not lie in the future.
+            api.clock.move(minutes=1)
+            yield Street(api, database, ours, theirs)

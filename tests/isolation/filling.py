@@ -21,6 +21,8 @@ VALUES: dict[tuple[str, str], Any] = {
     ("app.onboarding", "state"): "connected",
     ("app.connection_site", "source"): "invocation_logs_s3",
     ("app.secret_rotation", "kind"): "external_id",
+    ("app.stored_secret_rotation", "kind"): "content_hash",
+    ("app.stored_secret_rotation", "state"): "rotated",
     ("app.inference_profile", "routing_scope"): "in_region",
     ("app.inference_profile", "service_tier"): "standard",
 }

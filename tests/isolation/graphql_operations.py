@@ -21,7 +21,7 @@ from graphql import (
     is_required_argument,
 )
 
-from tests.isolation.settling import BILLED_MONTH, FLAG, REGION, Household
+from tests.isolation.settling import BILLED_MONTH, DEAL, FLAG, REGION, Household
 
 DEPTH = 4
 RECONCILED = ("reconciliationLedger", "reconciliationLines", "spendCoverage")
@@ -127,6 +127,10 @@ class Arguments:
             "reason": ['"not ours"'],
             "preview": ["1"],
             "overlapDays": ["3"],
+            "kind": ["CONTENT_HASH"],
+            "priceMap": [json.dumps(json.dumps({home.named("model"): DEAL}))],
+            "effectiveFrom": ['"2026-01-01"'],
+            "source": ['"contract 7"'],
             "idempotencyKey": [json.dumps(home.idempotency_key)],
             "name": ['"Renamed"'],
             "timeZone": ['"Europe/Paris"'],

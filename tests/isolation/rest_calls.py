@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from tests.isolation.settling import BILLED_MONTH, FLAG, REGION, Household
+from tests.isolation.settling import BILLED_MONTH, DEAL, FLAG, REGION, Household
 
 RECONCILED = {
     "list_reconciliation_ledger": {"from": f"{BILLED_MONTH}-03", "to": f"{BILLED_MONTH}-04"},
@@ -64,6 +64,7 @@ class Values:
             ("/v1/ai/workflows", "id"): (home.named("workflow"), True),
             ("/v1/tenant/members", "id"): (home.guest["id"], True),
             ("/v1/tenant/feature-flags", "key"): (FLAG, False),
+            ("/v1/tenant/secrets", "kind"): ("content_hash", False),
         }
         return known[path.split("/{", 1)[0], name]
 
@@ -116,13 +117,7 @@ class Values:
         changes = {"role_arn": home.connection["role_arn"]}
         bodies: dict[str, Any] = {
             "push_spend_events": {"events": [self._event()]},
-            "import_prices": {
-                home.named("model"): {
-                    "litellm_provider": "openai",
-                    "mode": "chat",
-                    "input_cost_per_token": 1e-06,
-                }
-            },
+            "import_prices": {home.named("model"): DEAL},
             "login": {
                 "email": home.tenant.owner_email,
                 "password": "not-the-password",
@@ -150,6 +145,9 @@ class Values:
             "rotate_connection_secret": {"overlap_days": 3},
             "verify_rotation": None,
             "roll_back_rotation": {"reason": "not ours"},
+            "rotate_stored_secret": {"overlap_days": 3},
+            "finish_stored_secret_rotation": {"reason": "not ours"},
+            "roll_back_stored_secret_rotation": {"reason": "not ours"},
             "cancel_run": {"reason": "not ours"},
             "request_reconciliation": {"period": BILLED_MONTH},
             "request_rerating": None,

@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -40,6 +40,8 @@ from tests.support.tenants import app_database
 
 FLAG = "openai-recommenders-enabled"
 REGION = "eu-west-3"
+DEAL = {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 1e-06}
+"""A model's own price, as a price map says it."""
 BILLED_MONTH = "2026-10"
 
 
@@ -275,7 +277,7 @@ async def _bill(db: Database, household: Household) -> None:
 async def _reconcile(db: Database, household: Household) -> None:
     """The bill's day, part of it unlogged, as a version of its month."""
     async with db.tenant(household.id) as tx:
-        (due,) = await read_periods_due(tx)
+        (due,) = await read_periods_due(tx, datetime.now(UTC))
     cell = Cell(household.account_id, REGION, household.named("model"))
     dollars = secrets.randbelow(10**4) + 10**4
     await write_version(

@@ -31,6 +31,14 @@ NOTHING_OF_ITS_OWN = {
     "get_onboarding": "a state and times",
 }
 """Reads whose answer holds no id, name or amount of the tenant that asks."""
+NEEDS_A_WORKER = frozenset(
+    {
+        "rotate_stored_secret",
+        "finish_stored_secret_rotation",
+        "roll_back_stored_secret_rotation",
+    }
+)
+"""Answered by a process of our own tenant, for which no worker runs here."""
 LEAVES_A_TRACE = {"login": ["app.audit_entry"]}
 """A refused sign-in is written into the trail of the tenant that it was tried at."""
 
@@ -117,7 +125,8 @@ async def test_an_operation_shows_and_changes_nothing_of_theirs(walk: Walk, name
     for call in walk.calls(name):
         headers = {"idempotency-key": walk.street.theirs.idempotency_key} if call.takes_key else {}
         answer = await walk.ask(call, walk.street.ours.token, headers)
-        assert answer.status_code < 500, (call.label, answer.text)
+        waits = name in NEEDS_A_WORKER and answer.json()["code"] == "UNAVAILABLE"
+        assert waits or answer.status_code < 500, (call.label, answer.text)
         assert answer.status_code != 429, call.label
         assert "idempotent-replayed" not in answer.headers, call.label
         shown = set(walk.found(call, answer))

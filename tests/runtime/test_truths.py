@@ -1,6 +1,5 @@
 """The comparison of two tenants' states: equal for equal roads, and blind to nothing."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import NAMESPACE_OID, uuid4, uuid5
 
@@ -25,7 +24,7 @@ from tests.support.databases import Database as TestDatabase
 from tests.support.reconciled import reconcile_month
 from tests.support.spend import dimension
 from tests.support.spend_rows import Use, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 from tests.support.truths import Truths, read_truths
 
 DAYS = [OCTOBER + timedelta(days=n) for n in range(5)]
@@ -48,12 +47,6 @@ DAMAGES = {
         "FROM ai.reconciled_day LIMIT 1"
     ),
 }
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from tensorcost.storage.session import Database
 from tests.support.databases import Database as TestDatabase
 from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
 from tests.support.temporal_house import House, open_house, utc_now
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 BACKEND = "999999999999"
 ARTEFACTS = {"bedrock": BedrockArtefacts(ArtefactSettings(BACKEND))}
@@ -87,12 +87,6 @@ class Desk:
 
 
 @pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
 def connector() -> ScriptedConnector:
     return ScriptedConnector()
 
@@ -106,9 +100,9 @@ async def house(
 
 
 @pytest.fixture
-async def desk(house: House, connector: ScriptedConnector, database: TestDatabase) -> Desk:
+async def desk(house: House, connector: ScriptedConnector, tenant: TenantId) -> Desk:
     connector.verdicts = [HEALTHY]
-    return Desk(house, connector, await make_tenant(database))
+    return Desk(house, connector, tenant)
 
 
 async def test_creating_gives_all_that_the_wizard_shows(desk: Desk) -> None:

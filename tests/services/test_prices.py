@@ -1,38 +1,34 @@
 """Prices in force: by time of use, the tenant's own before the list."""
 
 import json
-from collections.abc import AsyncIterator
+import re
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from tensorcost.activities.ingest.prices import PriceBooks
+from tensorcost.domain.cost.price import Price
+from tensorcost.domain.cost.reconciliation.facts import GapClass
+from tensorcost.domain.cost.reconciliation.remedies import explain
 from tensorcost.domain.errors import Forbidden, NotFound, PayloadTooLarge, ValidationFailed
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.domain.ids import TenantId
+from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import Grain, RoutingScope
 from tensorcost.services.prices import MAX_MAP_BYTES, ModelPriceList, PriceService
+from tensorcost.storage.reconciliation.contributors import read_contributors
 from tensorcost.storage.session import Database
 from tests.support import databases
 from tests.support.price_rows import add_list_price, add_override
 from tests.support.principals import caller, fixed_clock
+from tests.support.reconciled import explained_day, write_version
 from tests.support.spend import MODEL, dimension
 from tests.support.spend_rows import Use, add_uses
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 MAY, JULY = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 @pytest.fixture
@@ -176,6 +172,38 @@ async def test_an_import_tells_the_stored_usage_that_it_is_for_and_that_it_misse
         assert (miss.requests, miss.differs) == (2, ("routing_scope",))
         assert miss.write_as == f"us.{MODEL}"
         assert (unused.model_id, unused.is_idle) == ("openai.unused-v1", True)
+
+
+async def test_what_a_months_price_drift_tells_to_import_changes_the_estimate_of_those_rows(
+    db: Database, prices: PriceService, tenant: TenantId
+) -> None:
+    day, moment = date(2026, 7, 5), datetime(2026, 7, 5, 9, tzinfo=UTC)
+    used = [dimension(routing_scope=scope) for scope in (RoutingScope.GEO, RoutingScope.GLOBAL)]
+    await add_uses(db, tenant, [Use(moment, one) for one in used])
+    drifted = explained_day(unlogged=0)
+    days = {}
+    for number, scopes in enumerate(("geo,global", "geo")):
+        evidence = {"row_scopes": scopes, "row_tiers": "standard"}
+        gaps = tuple(replace(gap, evidence=evidence) for gap in drifted.gaps)
+        days[day + timedelta(days=number)] = replace(drifted, gaps=gaps)
+    await write_version(db, tenant, days)
+
+    async with db.tenant(tenant) as tx:
+        found = await read_contributors(tx, date(2026, 7, 1))
+    (place,) = found["USD", GapClass.PRICE_DRIFT]
+    told = explain(GapClass.PRICE_DRIFT, place.evidence, place.cell).remedy
+    (written,) = re.findall(r"a price map writes the model as (.+?)\. The price", told)
+    deal = {"litellm_provider": "bedrock", "mode": "chat", "input_cost_per_token": 7e-06}
+    raw = json.dumps(dict.fromkeys(written.split(" and "), deal)).encode()
+    report = await prices.import_own(caller(tenant), raw, SIGNED, "contract 8")
+
+    (match,) = report.matches
+    assert (match.missed, match.is_idle) == ((), False)
+    book = await PriceBooks(db).current(tenant)
+    for one in used:
+        price = book.find(one, TokenKind.INPUT, moment)
+        assert isinstance(price, Price)
+        assert (price.usd_per_million, price.version) == (Decimal(7), report.version)
 
 
 async def test_importing_prices_asks_for_its_scope(prices: PriceService, tenant: TenantId) -> None:

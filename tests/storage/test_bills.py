@@ -1,59 +1,22 @@
-"""Bills by day and token kind, and which of a payer's exports counts."""
+"""Bills by day and token kind, their months and their totals."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from tensorcost.domain.cost.query import CostQuery
-from tensorcost.domain.cost.query_window import Window
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.cost.reconciliation.facts import Money
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.spend.bill import BillLine, ChargeCategory, TokenKind
+from tensorcost.domain.spend.bill import ChargeCategory, TokenKind
 from tensorcost.domain.spend.facts import Source
-from tensorcost.storage.cost_queries.facts import read_facts
 from tensorcost.storage.cost_queries.freshness import read_seen
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.bill_periods import BilledPeriod, list_periods
-from tests.support import databases
-from tests.support.bills import OCTOBER, PAYER, bill_line, load_bill, make_older
-from tests.support.tenants import app_database, make_tenant
+from tests.support.bills import OCTOBER, PAYER, bill_line, load_bill
 
 DAY = date(2026, 10, 5)
-MONTH = Window.of_days(OCTOBER, date(2026, 11, 1))
 NOW = datetime(2026, 10, 20, tzinfo=UTC)
 USD = 1_000_000_000
-LONG = timedelta(days=4)
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
-
-
-def of_accounts(*accounts: str, usd: int = 5) -> list[BillLine]:
-    return [
-        bill_line(DAY, usage_account_id=account, unblended_nano=usd * USD) for account in accounts
-    ]
-
-
-async def billed(db: Database, tenant: TenantId, as_of: datetime | None = None) -> int:
-    """Dollars of the month's bill as the cost queries see it."""
-    async with db.tenant(tenant) as tx:
-        facts = await read_facts(tx, CostQuery(MONTH, as_of=as_of))
-    return sum(fact.measures.cost_nano for fact in facts) // USD
-
-
-async def counted(db: Database, tenant: TenantId) -> set[str]:
-    return {period.export_name for period in await periods(db, tenant) if period.counted}
 
 
 async def periods(db: Database, tenant: TenantId) -> list[BilledPeriod]:
@@ -106,98 +69,12 @@ async def test_a_line_belongs_to_the_month_that_bills_it(
         assert await tx.scalar("SELECT day FROM ai.bill_daily") == stands_on
 
 
-async def test_two_exports_of_one_payer_are_one_bill(db: Database, tenant: TenantId) -> None:
-    await load_bill(db, tenant, of_accounts("1", "2"), export="daily")
-    await load_bill(db, tenant, of_accounts("1", "2"), export="hourly", origin="connection-2")
-    assert await counted(db, tenant) == {"daily"}
-    assert await billed(db, tenant) == 10
-    assert await billed(db, tenant, as_of=datetime.now(UTC)) == 10
-
-
-async def test_the_first_of_two_exports_stays_the_bill_over_restatements(
-    db: Database, tenant: TenantId
-) -> None:
-    for usd in (1, 2, 3):
-        await load_bill(db, tenant, of_accounts("1", usd=usd), export="daily")
-        await load_bill(db, tenant, of_accounts("1", usd=10 + usd), export="hourly")
-    assert await counted(db, tenant) == {"daily"}
-    assert await billed(db, tenant) == 3
-
-
-async def test_exports_of_two_loads_at_once_are_one_bill(db: Database, tenant: TenantId) -> None:
-    names = ["daily", "hourly", "copy"]
-    await asyncio.gather(
-        *(load_bill(db, tenant, of_accounts("1", "2"), export=name) for name in names)
-    )
-    assert len(await counted(db, tenant)) == 1
-
-
-async def test_an_export_that_fell_silent_gives_way_to_one_that_speaks(
-    db: Database, tenant: TenantId
-) -> None:
-    old = await load_bill(db, tenant, of_accounts("1", usd=5), export="old")
-    await load_bill(db, tenant, of_accounts("1", usd=6), export="renamed")
-    assert (await counted(db, tenant), await billed(db, tenant)) == ({"old"}, 5)
-    await make_older(db, tenant, old, LONG)
-    assert await counted(db, tenant) == {"old"}, "silence alone moves nothing"
-    before = datetime.now(UTC)
-    await load_bill(db, tenant, of_accounts("1", usd=7), export="renamed")
-    assert (await counted(db, tenant), await billed(db, tenant)) == ({"renamed"}, 7)
-    assert await billed(db, tenant, as_of=before) == 5, "what was believed then"
-    assert await billed(db, tenant, as_of=datetime.now(UTC)) == 7
-    await load_bill(db, tenant, of_accounts("1", usd=8), export="old")
-    assert (await counted(db, tenant), await billed(db, tenant)) == ({"renamed"}, 7)
-    assert await billed(db, tenant, as_of=datetime.now(UTC)) == 7
-
-
 async def test_freshness_looks_at_the_bill_that_counts(db: Database, tenant: TenantId) -> None:
     await load_bill(db, tenant, [bill_line(DAY)], export="daily")
     await load_bill(db, tenant, [bill_line(DAY + timedelta(days=9))], export="hourly")
     async with db.tenant(tenant) as tx:
         seen = await read_seen(tx, OCTOBER)
     assert [(one.source, one.last_day) for one in seen] == [(Source.BEDROCK, DAY)]
-
-
-async def test_exports_of_member_accounts_that_share_a_payer_all_count(
-    db: Database, tenant: TenantId
-) -> None:
-    await load_bill(db, tenant, of_accounts("1"), origin="connection-1")
-    await load_bill(db, tenant, of_accounts("2"), origin="connection-2")
-    assert await billed(db, tenant) == 10
-
-
-async def test_the_export_of_more_accounts_is_the_bill(db: Database, tenant: TenantId) -> None:
-    await load_bill(db, tenant, of_accounts("1"), export="member-1")
-    await load_bill(db, tenant, of_accounts("2"), export="member-2")
-    organisation = await load_bill(db, tenant, of_accounts("1", "2", "3"), export="organisation")
-    assert (await counted(db, tenant), await billed(db, tenant)) == ({"organisation"}, 15)
-    await make_older(db, tenant, organisation, LONG)
-    await load_bill(db, tenant, of_accounts("1"), export="member-1")
-    assert await counted(db, tenant) == {"organisation"}, "a part never replaces the whole"
-
-
-@pytest.mark.parametrize("payers", [("", ""), (PAYER, "888800001111")])
-async def test_deliveries_that_name_several_payers_or_none_count_as_they_are(
-    db: Database, tenant: TenantId, payers: tuple[str, str]
-) -> None:
-    lines = [bill_line(DAY, payer_account_id=payer, region=f"r-{payer}") for payer in payers]
-    await load_bill(db, tenant, lines, export="first")
-    await load_bill(db, tenant, lines, export="second")
-    assert await billed(db, tenant) == 20
-    assert {period.payer_account_id for period in await periods(db, tenant)} == {""}
-
-
-async def test_other_payers_and_other_months_are_bills_of_their_own(
-    db: Database, tenant: TenantId
-) -> None:
-    await load_bill(db, tenant, of_accounts("1"))
-    await load_bill(
-        db, tenant, [bill_line(DAY, payer_account_id="888800001111")], export="other payer"
-    )
-    await load_bill(
-        db, tenant, [bill_line(date(2026, 9, 5))], export="other month", period=date(2026, 9, 1)
-    )
-    assert await counted(db, tenant) == {"daily", "other payer", "other month"}
 
 
 async def test_periods_are_listed_with_state_totals_and_invoice(

@@ -1,6 +1,6 @@
 """Money of reconciled days: the bill's, to the nano, over any dimension and in any basis."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from uuid import uuid4
@@ -24,7 +24,7 @@ from tests.support.bills import bill_line, load_bill
 from tests.support.reconciled import reconcile_month
 from tests.support.spend import MODEL, dimension
 from tests.support.spend_rows import Use, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 FIFTH, SIXTH, SEVENTH = (date(2026, 10, day) for day in (5, 6, 7))
 OCTOBER = Window.of_days(date(2026, 10, 1), date(2026, 11, 1))
@@ -100,12 +100,6 @@ def bill_of(lines: list[BillLine], basis: CostBasis, until: date = SEVENTH) -> i
 def anew(uses: list[Use]) -> list[Use]:
     """The same uses under ids of their own."""
     return [replace(use, event_id=uuid4()) for use in uses]
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -278,9 +272,8 @@ async def test_filters_keep_reconciled_money_by_dimension_actor_and_member(
 
 
 async def test_what_no_bill_of_the_month_names_goes_on_costing_its_estimate(
-    db: Database, database: databases.Database
+    db: Database, tenant: TenantId
 ) -> None:
-    tenant = await make_tenant(database)
     await add_uses(db, tenant, [*anew(USES), *UNCOVERED])
     await load_bill(db, tenant, LINES)
     await reconcile_month(db, tenant, SEVENTH)
@@ -297,9 +290,8 @@ async def test_what_no_bill_of_the_month_names_goes_on_costing_its_estimate(
 
 
 async def test_as_of_answers_with_the_reconciliation_known_then(
-    db: Database, database: databases.Database
+    db: Database, tenant: TenantId
 ) -> None:
-    tenant = await make_tenant(database)
     await add_uses(db, tenant, anew(USES))
     estimated_at = await now(db, tenant)
     await load_bill(db, tenant, LINES)

@@ -1,6 +1,5 @@
 """Which rows count: the finest grain of each account, day, region and model (decisions 1)."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -16,22 +15,11 @@ from tensorcost.storage.session import Database
 from tests.support import databases
 from tests.support.spend import MODEL, dimension
 from tests.support.spend_rows import Billed, Use, add_bill, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 DAY = date(2026, 10, 5)
 WEEK = Window.of_days(date(2026, 10, 1), date(2026, 10, 8))
 USD = 1_000_000_000
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 async def table(db: Database, tenant: TenantId, query: CostQuery) -> Table:

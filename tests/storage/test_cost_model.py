@@ -1,11 +1,9 @@
 """The rollups' answers against a model that looks at single rows and knows no SQL."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +16,7 @@ from tensorcost.storage.session import Database
 from tests.support import databases
 from tests.support.spend import dimension
 from tests.support.spend_rows import Billed, Use, add_bill, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 FIRST = date(2026, 2, 26)
 DAYS = [FIRST + timedelta(days=n) for n in range(5)]
@@ -68,12 +66,6 @@ worlds = st.builds(
     ),
 )
 windows = st.lists(st.sampled_from([*DAYS, DAYS[-1] + timedelta(days=1)]), min_size=2, unique=True)
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 @given(

@@ -1,6 +1,5 @@
 """What has no price and is on no bill costs an unknown amount, on reconciled days too."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -19,7 +18,7 @@ from tests.support.bills import bill_line, load_bill
 from tests.support.reconciled import reconcile_month
 from tests.support.spend import MODEL, dimension
 from tests.support.spend_rows import Use, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 FIFTH, SIXTH = date(2026, 10, 5), date(2026, 10, 6)
 CLOSED = CostQuery(Window.of_days(FIFTH, SIXTH))
@@ -40,12 +39,6 @@ LINES = [
     bill_line(FIFTH, model_id=FREE, quantity_micro=50 * 10**6, unblended_nano=0, amortized_nano=0),
     NAMELESS,
 ]
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +120,7 @@ async def test_an_account_that_no_bill_names_is_counted_once(
     assert sum(n for n, _ in (await unpriced(db, settled, estimate)).values()) == len(USES)
 
 
-async def test_a_line_that_comes_later_gives_it_an_amount(
-    db: Database, database: databases.Database
-) -> None:
-    tenant = await make_tenant(database)
+async def test_a_line_that_comes_later_gives_it_an_amount(db: Database, tenant: TenantId) -> None:
     await add_uses(db, tenant, USES)
     await load_bill(db, tenant, LINES)
     await reconcile_month(db, tenant, SIXTH)

@@ -1,6 +1,5 @@
 """Connections, accounts, sites, watermarks and profiles as they are kept."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -8,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from tensorcost.domain.errors import Conflict, NotFound
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_connection import (
     ConnectionChanges,
     ConnectionSettings,
@@ -19,19 +19,10 @@ from tensorcost.storage import integration, integration_sites
 from tensorcost.storage.session import Database
 from tests.support.connections import ACCOUNT, NOW, connection_of, make_connection
 from tests.support.databases import Database as TestDatabase
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-async def test_a_connection_reads_back_as_it_was_written(
-    db: Database, database: TestDatabase
-) -> None:
-    tenant = await make_tenant(database)
+async def test_a_connection_reads_back_as_it_was_written(db: Database, tenant: TenantId) -> None:
     written = await make_connection(
         db, tenant, settings=ConnectionSettings(regions=("us-east-1", "eu-west-1"))
     )
@@ -65,10 +56,7 @@ async def test_a_connection_of_another_tenant_is_not_found(
         assert await integration.list_connections(tx, limit=10) == []
 
 
-async def test_pages_of_connections_meet_each_exactly_once(
-    db: Database, database: TestDatabase
-) -> None:
-    tenant = await make_tenant(database)
+async def test_pages_of_connections_meet_each_exactly_once(db: Database, tenant: TenantId) -> None:
     made = [
         (await make_connection(db, tenant, account_id=f"{number:012d}")).connection_id
         for number in range(5)
@@ -82,8 +70,7 @@ async def test_pages_of_connections_meet_each_exactly_once(
     assert sorted(met) == sorted(made)
 
 
-async def test_a_change_touches_only_the_given_fields(db: Database, database: TestDatabase) -> None:
-    tenant = await make_tenant(database)
+async def test_a_change_touches_only_the_given_fields(db: Database, tenant: TenantId) -> None:
     before = await make_connection(db, tenant)
     changes = ConnectionChanges(external_id="tc-another-fake-id")
     async with db.tenant(tenant) as tx:
@@ -97,9 +84,8 @@ async def test_a_change_touches_only_the_given_fields(db: Database, database: Te
 
 
 async def test_only_a_validation_stamps_the_time_of_validation(
-    db: Database, database: TestDatabase
+    db: Database, tenant: TenantId
 ) -> None:
-    tenant = await make_tenant(database)
     made = await make_connection(db, tenant)
     async with db.tenant(tenant) as tx:
         await integration.set_connection_state(
@@ -113,10 +99,7 @@ async def test_only_a_validation_stamps_the_time_of_validation(
     assert (found.state, found.last_validated_at) == (ConnectionState.CONNECTED, NOW)
 
 
-async def test_accounts_keep_their_last_known_coverage(
-    db: Database, database: TestDatabase
-) -> None:
-    tenant = await make_tenant(database)
+async def test_accounts_keep_their_last_known_coverage(db: Database, tenant: TenantId) -> None:
     made = await make_connection(db, tenant)
     first = AccountCoverage("222233334444", "a", "ACTIVE", "CREATED", Coverage.UNKNOWN, "", None)
     then = AccountCoverage("222233334444", "a", "ACTIVE", "CREATED", Coverage.COVERED, "ok", NOW)
@@ -127,8 +110,7 @@ async def test_accounts_keep_their_last_known_coverage(
         assert await integration.list_accounts(tx, made.connection_id) == [then, other]
 
 
-async def test_sites_that_are_no_longer_named_retire(db: Database, database: TestDatabase) -> None:
-    tenant = await make_tenant(database)
+async def test_sites_that_are_no_longer_named_retire(db: Database, tenant: TenantId) -> None:
     made = await make_connection(db, tenant)
     logs = Site(SourceKind.LOGS_S3, ACCOUNT, "us-east-1", {"bucket": "fake-logs"})
     metrics = Site(SourceKind.METRICS, ACCOUNT, "us-east-1")
@@ -149,10 +131,10 @@ async def test_sites_that_are_no_longer_named_retire(db: Database, database: Tes
     ],
 )
 async def test_how_long_a_place_keeps_its_past_does_not_make_it_another(
-    db: Database, database: TestDatabase, params: dict[str, str], is_kept: bool
+    db: Database, tenant: TenantId, params: dict[str, str], is_kept: bool
 ) -> None:
     """A site that was read whole stays so, unless it is read from elsewhere."""
-    made = await make_connection(db, await make_tenant(database))
+    made = await make_connection(db, tenant)
     group = Site(SourceKind.LOGS_CLOUDWATCH, "111122223333", "us-east-1", {"log_group": "g"})
     async with db.tenant(made.tenant_id) as tx:
         await integration_sites.replace_sites(tx, made.connection_id, [group], NOW)
@@ -164,8 +146,7 @@ async def test_how_long_a_place_keeps_its_past_does_not_make_it_another(
     assert (backfilled is not None) is is_kept
 
 
-async def test_a_watermark_never_moves_backwards(db: Database, database: TestDatabase) -> None:
-    tenant = await make_tenant(database)
+async def test_a_watermark_never_moves_backwards(db: Database, tenant: TenantId) -> None:
     made = await make_connection(db, tenant)
     async with db.tenant(tenant) as tx:
         for to in (NOW, NOW - timedelta(days=3), NOW + timedelta(microseconds=5)):
@@ -175,8 +156,7 @@ async def test_a_watermark_never_moves_backwards(db: Database, database: TestDat
         }
 
 
-async def test_a_profile_is_kept_with_its_newest_tags(db: Database, database: TestDatabase) -> None:
-    tenant = await make_tenant(database)
+async def test_a_profile_is_kept_with_its_newest_tags(db: Database, tenant: TenantId) -> None:
     made = await make_connection(db, tenant)
     arn = f"arn:aws:bedrock:us-east-1:{ACCOUNT}:application-inference-profile/abcdefghijkl"
     old = StoredProfile(arn, ACCOUNT, "us-east-1", "chat", "m", "geo", "standard")
@@ -192,8 +172,7 @@ async def test_a_profile_is_kept_with_its_newest_tags(db: Database, database: Te
         assert await integration_sites.list_profiles(tx, made.connection_id, ["0" * 12]) == []
 
 
-async def test_a_batch_of_ids_finds_only_what_exists(db: Database, database: TestDatabase) -> None:
-    tenant = await make_tenant(database)
+async def test_a_batch_of_ids_finds_only_what_exists(db: Database, tenant: TenantId) -> None:
     made = await make_connection(db, tenant)
     async with db.tenant(tenant) as tx:
         found = await integration.connections_by_ids(tx, [made.connection_id, uuid4()])

@@ -1,6 +1,5 @@
 """Runs, steps and findings: counters that survive retries, events that keep their pace."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,19 +14,6 @@ from tensorcost.storage import findings, sync_history, sync_progress, sync_steps
 from tensorcost.storage.session import Database
 from tensorcost.storage.sync_steps import StepSaving
 from tests.support.connections import NOW, log_item, make_connection, make_run
-from tests.support.databases import Database as TestDatabase
-from tests.support.tenants import app_database, make_tenant
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: TestDatabase) -> TenantId:
-    return await make_tenant(database)
 
 
 async def test_planning_twice_plans_once(db: Database, tenant: TenantId) -> None:
@@ -72,7 +58,8 @@ async def test_steps_are_saved_together_save_those_that_had_ended(
         failed = StepSaving(run.run_id, first, StepState.FAILED, Tally())
         assert await sync_steps.save_step(tx, failed, NOW)
         begun = await sync_steps.begin_steps(tx, run.run_id, [first, second, third], NOW)
-        assert [begun[key].begun for key in (first, second, third)] == [True, False, False]
+        states = [begun[key].state for key in (first, second, third)]
+        assert states == [StepState.FAILED, StepState.RUNNING, StepState.RUNNING]
         savings = [
             StepSaving(run.run_id, first, StepState.COMPLETED, two),
             StepSaving(run.run_id, second, StepState.COMPLETED, two),
@@ -80,12 +67,34 @@ async def test_steps_are_saved_together_save_those_that_had_ended(
         ]
         assert await sync_steps.save_steps(tx, run.run_id, savings, NOW) == {second, third}
         again = await sync_steps.begin_steps(tx, run.run_id, [third], NOW)
-        assert (again[third].begun, again[third].cursor) == (True, "here")
+        assert again[third].cursor == "here"
         steps = await sync_history.list_steps(tx, run.run_id, limit=10)
         found = await sync_history.get_run(tx, run.run_id)
     assert [step.state for step in steps] == ["failed", "completed", "running"]
     assert [step.finished_at for step in steps] == [NOW, NOW, None]
     assert found.tally == Tally(done=2, failed=1, objects=2, rows_read=4, accepted=4)
+
+
+async def test_an_attempt_that_another_one_has_followed_writes_nothing(
+    db: Database, tenant: TenantId
+) -> None:
+    run = await make_run(db, await make_connection(db, tenant))
+    item = log_item(1)
+    key = item.step_key
+    async with db.tenant(tenant) as tx:
+        await sync_steps.plan_steps(tx, run.run_id, [item], NOW)
+        await sync_steps.begin_steps(tx, run.run_id, [key], NOW, attempt=2)
+        late, last = (
+            StepSaving(run.run_id, key, StepState.RUNNING, Tally(objects=n), attempt=n)
+            for n in (1, 2)
+        )
+        assert await sync_steps.save_step(tx, last, NOW)
+        assert not await sync_steps.save_step(tx, late, NOW)
+        assert not await sync_steps.retry_step(tx, run.run_id, key, attempt=1, code="X", error="x")
+        [step] = await sync_history.list_steps(tx, run.run_id, limit=1)
+        found = await sync_history.get_run(tx, run.run_id)
+    assert (step.state, step.attempt, step.error) == (StepState.RUNNING, 2, "")
+    assert step.tally.objects == found.tally.objects == 2
 
 
 async def test_a_finished_step_comes_back_as_it_ended(db: Database, tenant: TenantId) -> None:

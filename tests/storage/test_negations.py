@@ -1,6 +1,5 @@
 """Usage under a savings plan costs nobody twice, and nobody is paid for it."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
@@ -17,10 +16,8 @@ from tensorcost.domain.spend.bill import BillLine, ChargeCategory
 from tensorcost.storage.cost_queries.facts import read_facts
 from tensorcost.storage.reconciliation.ledger import LedgerQuery, read_ledger
 from tensorcost.storage.session import Database
-from tests.support import databases
 from tests.support.bills import OCTOBER, bill_line, load_bill
 from tests.support.reconciled import reconcile_month
-from tests.support.tenants import app_database, make_tenant
 
 FIFTH, SIXTH = date(2026, 10, 5), date(2026, 10, 6)
 WINDOW = Window.of_days(OCTOBER, SIXTH)
@@ -64,17 +61,6 @@ FEE = machine(
     usage_type="ComputeSP:1yrNoUpfront",
 )
 ALONE = machine(NEGATION, -9, usage_type="USW2-BoxUsage:g5.xlarge")
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 async def costs(

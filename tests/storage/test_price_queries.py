@@ -1,6 +1,5 @@
 """Where a price came from, and whose it is."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -12,15 +11,9 @@ from tensorcost.storage.price_queries import read_model_prices, read_price_versi
 from tensorcost.storage.session import Database
 from tests.support import databases
 from tests.support.price_rows import add_list_price, add_override
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 async def test_list_prices_are_everybodys_and_overrides_one_tenants(

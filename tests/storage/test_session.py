@@ -1,7 +1,6 @@
 """The unit of work: one tenant, one commit, events in commit order."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
 
 import pytest
@@ -14,18 +13,6 @@ from tensorcost.storage.engine import make_engine
 from tensorcost.storage.session import Database, PlatformDatabase
 from tensorcost.storage.spend.partitions import ensure_partitions
 from tests.support import databases
-from tests.support.tenants import app_database, make_tenant
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 def event(n: int) -> NewEvent:

@@ -1,7 +1,6 @@
 """Pages of single events: by key, stable under inserts, quick to find what is rare."""
 
-from collections.abc import AsyncIterator
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,22 +16,11 @@ from tensorcost.storage.spend_queries import read_events
 from tests.support import databases
 from tests.support.spend import MODEL, dimension
 from tests.support.spend_rows import Use, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 DAY = date(2026, 10, 5)
 NOON = at(DAY)
 WINDOW = Window.of_days(DAY - timedelta(days=2), DAY + timedelta(days=2))
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 async def page(
@@ -203,8 +191,3 @@ async def test_two_tenants_with_the_same_events_each_see_their_own(
     assert await all_pages(db, tenant, 2) == newest_first(mine)
     assert await all_pages(db, tenant, 2, agent="triage") == newest_first(mine)
     assert await all_pages(db, other, 2, agent="triage") == newest_first(theirs)
-
-
-def test_a_key_survives_the_way_through_a_cursor() -> None:
-    key = EventKey(datetime.fromisoformat("2026-10-05T12:00:00.000001+00:00"), UUID(int=7))
-    assert EventKey.parse(key.parts()) == key

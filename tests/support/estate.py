@@ -6,7 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from demo.world.spec import World
+import pytest
+
+from demo.world.build import build_world
+from demo.world.spec import World, WorldSpec
 from tensorcost.domain.cost.rollup import RollupMeasures
 from tensorcost.domain.ids import ConnectionId, TenantId
 from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
@@ -20,6 +23,12 @@ from tests.support.truths import read_usage
 
 TOLD = ("requests", "input_tokens", "output_tokens", "cached_tokens")
 """What both the rows and the world's answer key say."""
+
+
+def recent_world(folders: pytest.TempPathFactory, *, days: int, requests: int) -> World:
+    """A world whose last request was made just now."""
+    spec = WorldSpec.until(datetime.now(UTC), days=days, requests=requests)
+    return build_world(folders.mktemp("world"), spec)
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,10 @@ class Estate:
             secret_access_key=self.secret_key,
         )
         return AwsSessions(settings, lambda: datetime.now(UTC))
+
+
+NOWHERE = Estate("http://127.0.0.1:9", "999999999999", "fake-key", "fake-secret")
+"""Of workers that read nothing outside."""
 
 
 async def connect_world(db: Database, tenant_id: TenantId, world: World) -> Connection:

@@ -5,17 +5,36 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import settings
 
 SAMPLE = 6
 """Most cases of one test that an ordinary run takes."""
+_MORE = 20
+"""Times as many made-up worlds with ``--every-fault``."""
+_PROFILE = "every fault"
 
 
 def add_options(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
-    group.addoption("--every-fault", action="store_true", help="run every test marked chaos")
+    group.addoption(
+        "--every-fault", action="store_true", help="every test marked chaos, and more worlds"
+    )
     group.addoption(
         "--fault-seed", type=int, default=20_261, help="seed of the sample of tests marked chaos"
     )
+
+
+def configure(config: pytest.Config) -> None:
+    """Before any test module is imported: ``examples`` looks at the profile."""
+    if config.getoption("--every-fault"):
+        usual = settings().max_examples
+        settings.register_profile(_PROFILE, max_examples=_MORE * usual)
+        settings.load_profile(_PROFILE)
+
+
+def examples(percent: int) -> int:
+    """So many of a hundred of the Hypothesis profile's examples, for tests of costly worlds."""
+    return max(1, settings().max_examples * percent // 100)
 
 
 def choose(node_ids: Iterable[str], *, seed: int, every: bool) -> frozenset[str]:

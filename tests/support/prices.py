@@ -1,8 +1,9 @@
-"""A short global price list for tests, stored the way an operator's import stores one."""
+"""Global price lists for tests, stored the way an operator's import stores them."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from tensorcost.activities.ingest.price_import import import_builtin_lists
 from tensorcost.domain.cost.price import Price, PriceKey
 from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
@@ -29,6 +30,15 @@ async def store_list_prices(platform_url: str) -> int:
         await add_list_prices(tx, [_price(kind, version) for kind in USD_PER_MILLION])
     await engine.dispose()
     return version
+
+
+async def store_builtin_lists(platform_url: str) -> None:
+    """The prices that the product comes with."""
+    engine = make_engine(platform_url, application_name="test")
+    try:
+        await import_builtin_lists(PlatformDatabase(engine), actor="test")
+    finally:
+        await engine.dispose()
 
 
 def _price(kind: TokenKind, version: int) -> Price:

@@ -1,7 +1,7 @@
 """Results of reconciled days for tests, and versions written from them."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -138,14 +138,14 @@ async def reconcile_month(db: Database, tenant: TenantId, closed_until: date) ->
     """Reconcile the one month that is due, with list prices of a thousand nano an input token and
     five an output token. Returns the number of days that changed."""
     async with db.tenant(tenant) as tx:
-        (due,) = await read_periods_due(tx)
+        (due,) = await read_periods_due(tx, datetime.now(UTC))
         await lock_period(tx, due.period)
         version = await open_version(tx, due.period, closed_until, due.deliveries, "test")
         before = await current_hashes(tx, due.period)
         days = 0
-        inputs = read_day_inputs(tx, due.period, closed_until, due.deliveries)
+        inputs = read_day_inputs(tx, due.period, closed_until, due.deliveries, lambda *_: _RATES)
         async for day, billed, logged in inputs:
-            result = reconcile_day(billed, [row.at_rates(_RATES) for row in logged])
+            result = reconcile_day(billed, logged)
             digest = content_hash(result)
             if before.get(day) != digest:
                 await write_day(tx, version, day, result, digest)

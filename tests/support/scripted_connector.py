@@ -3,32 +3,37 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 from tensorcost.activities.integration.ports import (
     Answer,
+    BillChunk,
     Chunk,
     ConnectorError,
     Discovery,
     Known,
     MetricsChunk,
     ObjectChunk,
+    ProfilesChunk,
     ReadJob,
+    WindowChunk,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
 from tensorcost.domain.integration.contracts_rotation import Admission
 from tensorcost.domain.integration.contracts_steps import ProbeStep, ProbeVerdict
 from tensorcost.domain.integration.plan import Site
-from tensorcost.domain.integration.progress_records import AccountCoverage
+from tensorcost.domain.integration.progress_records import AccountCoverage, StoredProfile
 from tensorcost.domain.integration.states import Coverage, SourceKind
+from tensorcost.domain.spend.bill import BillDelivery, ParsedBill
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.storage.spend.batches import ObjectRef
+from tests.support.bills import bill_line
 from tests.support.connections import ACCOUNT, NOW
-from tests.support.spend import add_row, dimension
+from tests.support.spend import MODEL, add_row, dimension
 
 HEALTHY = ProbeVerdict(
     healthy=True,
@@ -72,7 +77,11 @@ class ScriptedConnector:
     verdicts: list[ProbeVerdict] = field(default_factory=lambda: [HEALTHY])
     sites: Sequence[Site] = field(default_factory=lambda: [metric_site(), log_site()])
     objects_per_item: int = 2
+    """Or pages of a log group, profiles, deliveries of the bill."""
+    windows_in_metrics: int = 1
     rows_per_object: int = 3
+    repeats_per_object: int = 0
+    """Rows that come twice."""
     calls_in_metrics: int = 10
     rejects_per_object: int = 0
     fail: Callable[[ReadJob], ConnectorError | None] = lambda _job: None
@@ -80,6 +89,8 @@ class ScriptedConnector:
     """Keys of objects whose rows cannot be read, and why."""
     gate: threading.Event | None = None
     """When given, every object waits for it before its rows are handed over."""
+    unseen: ConnectorError | None = None
+    """Why accounts and sources cannot be looked for."""
     trusted: set[str] = field(default_factory=set)
     """ExternalIds that the role trusts; empty trusts any."""
     probes: int = 0
@@ -95,6 +106,8 @@ class ScriptedConnector:
         return Answer(Admission.ADMITTED if known else Admission.REFUSED)
 
     def discover(self, connection: Connection, known: Known) -> Discovery:
+        if self.unseen is not None:
+            raise self.unseen
         account = AccountCoverage(ACCOUNT, "main", "ACTIVE", "CREATED", Coverage.COVERED, "", NOW)
         return Discovery([account], self.sites)
 
@@ -103,16 +116,32 @@ class ScriptedConnector:
         if (error := self.fail(job)) is not None:
             raise error
         if job.item.site.source is SourceKind.METRICS:
-            yield MetricsChunk(
-                f"{job.item.window_start:%Y%m%d}", "metrics", lambda: [self._metric(job)]
-            )
+            for hour in range(self.windows_in_metrics):
+                at = job.item.window_start + timedelta(hours=hour)
+                position = f"{at:%Y%m%dT%H}"
+                if position > job.after:
+                    yield MetricsChunk(position, "metrics", partial(self._metrics, job, at))
             return
         for number in range(self.objects_per_item):
             key = f"{job.item.step_key}/{number:04d}.json.gz"
-            if key <= job.after:
-                continue
-            rows = partial(self._rows, job, key)
-            yield ObjectChunk(key, ObjectRef(key, "fake-etag"), rows, 100)
+            if key > job.after:
+                yield self._chunk(job, key, number)
+
+    def _chunk(self, job: ReadJob, key: str, number: int) -> Chunk:
+        match job.item.site.source:
+            case SourceKind.LOGS_CLOUDWATCH:
+                return WindowChunk(key, key, partial(self._rows, job, key))
+            case SourceKind.BILL:
+                start = job.item.window_start.date().replace(month=1 + number, day=1)
+                delivery = BillDelivery("daily", start, key, key)
+                return BillChunk(key, delivery, partial(self._bill, key, start), 100)
+            case SourceKind.PROFILES:
+                place = job.item.site.account_id, job.item.site.region
+                profile = StoredProfile(key, *place, "fake", MODEL, "in_region", "standard")
+                return ProfilesChunk(key, [profile])
+            case _:
+                rows = partial(self._rows, job, key)
+                return ObjectChunk(key, ObjectRef(key, "fake-etag"), rows, 100)
 
     def _rows(self, job: ReadJob, key: str) -> Iterator[ParsedSpend]:
         if self.gate is not None:
@@ -122,19 +151,28 @@ class ScriptedConnector:
         self.objects_read.append(key)
         parsed = ParsedSpend(Grain.REQUEST)
         where = dimension(region=job.item.site.region)
-        for row in range(self.rows_per_object):
+        for row in [*range(self.rows_per_object), *range(self.repeats_per_object)]:
             at = job.item.window_start + timedelta(seconds=row)
             add_row(parsed, f"{key}#{row}", at, where, request_id=None)
-        for position in range(self.rejects_per_object):
-            parsed.rejects.append(Reject(key, 100 + position, RejectReason.NOT_JSON))
-        parsed.rows_read = self.rows_per_object + self.rejects_per_object
+        parsed.rejects += self._rejects(key)
+        parsed.rows_read += self.rejects_per_object
         yield parsed
 
-    def _metric(self, job: ReadJob) -> ParsedSpend:
+    def _rejects(self, key: str) -> list[Reject]:
+        return [
+            Reject(key, 100 + position, RejectReason.NOT_JSON)
+            for position in range(self.rejects_per_object)
+        ]
+
+    def _bill(self, key: str, period: date) -> list[ParsedBill]:
+        lines = [bill_line(period, line_no=n + 1) for n in range(self.rows_per_object)]
+        rows_read = len(lines) + self.rejects_per_object
+        return [ParsedBill(lines=lines, rejects=self._rejects(key), rows_read=rows_read)]
+
+    def _metrics(self, job: ReadJob, at: datetime) -> list[ParsedSpend]:
         parsed = ParsedSpend(Grain.METRIC)
         if self.calls_in_metrics:
             where = dimension(region=job.item.site.region, application="", team="")
-            at = job.item.window_start
             add_row(
                 parsed,
                 f"metric:{at.isoformat()}",
@@ -143,5 +181,4 @@ class ScriptedConnector:
                 requests=self.calls_in_metrics,
                 request_id=None,
             )
-            parsed.rows_read = 1
-        return parsed
+        return [parsed]

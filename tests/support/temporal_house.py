@@ -16,6 +16,7 @@ from tensorcost.activities.integration.ports import Connector, Loaders
 from tensorcost.activities.processes import Processes
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.integration.contracts import (
+    LONGEST_PAUSE,
     BackfillOutcome,
     OnboardingOutcome,
     onboarding_workflow_id,
@@ -52,6 +53,7 @@ async def open_house(
     codec: CodecSettings | None = None,
     clock: Clock = utc_now,
     suffix: str | None = None,
+    longest_pause: timedelta = LONGEST_PAUSE,
 ) -> AsyncIterator[House]:
     """Run both workers until the block ends. A ``suffix`` given again finds the same queues."""
     settings = WorkerSettings(
@@ -59,6 +61,7 @@ async def open_house(
         core_drain=timedelta(seconds=5),
         cloud_drain=timedelta(seconds=5),
         heartbeat_throttle=timedelta(milliseconds=200),
+        longest_pause=longest_pause,
     )
     client = await Client.connect(
         address.frontend, namespace=address.namespace, plugins=[temporal_plugin(codec)]

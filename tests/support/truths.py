@@ -7,7 +7,7 @@ undisturbed one. ``Usage`` is the part that needs no workflow server.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from temporalio.client import Client, WorkflowExecutionStatus
@@ -167,7 +167,7 @@ async def read_truths(
             reconciled=await _months(tx, _RECONCILED.format(table="reconciled_daily")),
             shares=await _months(tx, _RECONCILED.format(table="reconciled_share")),
             days=await tx.scalar(_DAYS) or "",
-            due=len(await read_periods_due(tx)),
+            due=len(await read_periods_due(tx, datetime.now(UTC))),
             open_steps=await _steps(tx, [state.value for state in OPEN_STEPS]),
             failed_steps=await _steps(tx, ["failed"]),
             open_workflows=still_open,

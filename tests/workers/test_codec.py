@@ -1,7 +1,6 @@
 """Payload encryption: what opens where, and that histories hold no plain text."""
 
 import base64
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.converter import ActivitySerializationContext, WorkflowSerializationContext
 
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import onboarding_workflow_id
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.runtime.embedded.temporal import TemporalAddress
@@ -21,10 +21,8 @@ from tensorcost.storage.session import Database
 from tensorcost.workers.codec import EncryptionCodec, PayloadRefused, owner_of
 from tensorcost.workers.settings import CodecSettings
 from tests.support.connections import make_connection
-from tests.support.databases import Database as TestDatabase
 from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
 from tests.support.temporal_house import open_house
-from tests.support.tenants import app_database, make_tenant
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 SETTINGS = CodecSettings(
@@ -133,12 +131,6 @@ def test_unusable_keys_are_refused(keys: dict[str, str], active: str, why: str) 
         CodecSettings(keys={k: SecretStr(v) for k, v in keys.items()}, active=active)
 
 
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
 async def history(client: Client, workflow_id: str) -> str:
     fetched = await client.get_workflow_handle(workflow_id).fetch_history()
     return fetched.to_json()
@@ -179,10 +171,10 @@ def _opened(text: str) -> str:
 
 
 async def test_an_encrypted_history_holds_no_plain_text(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
     canary = f"user-{uuid4().hex}"
-    connection = await make_connection(db, await make_tenant(database), name=canary)
+    connection = await make_connection(db, tenant, name=canary)
     read = await onboard(db, connection, temporal_server, SETTINGS)
     assert CANARY not in read
     assert "TRUST_DENIED" not in read
@@ -190,8 +182,8 @@ async def test_an_encrypted_history_holds_no_plain_text(
 
 
 async def test_without_the_codec_the_same_history_is_readable(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
-    connection = await make_connection(db, await make_tenant(database))
+    connection = await make_connection(db, tenant)
     read = await onboard(db, connection, temporal_server, None)
     assert CANARY in read

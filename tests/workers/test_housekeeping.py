@@ -12,15 +12,9 @@ from tensorcost.storage.engine import make_engine
 from tensorcost.storage.session import Database, PlatformDatabase
 from tensorcost.workers.housekeeping import Housekeeper, Job, forget_seen, jobs
 from tests.support.databases import Database as TestDatabase
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 NOW = datetime.now(UTC)
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 @pytest.fixture

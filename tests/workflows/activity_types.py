@@ -8,6 +8,7 @@ from tensorcost.activities.integration.schedules import ScheduleActivities
 from tensorcost.activities.integration.validation import ValidationActivities
 from tensorcost.activities.reconciliation.activities import ReconciliationActivities
 from tensorcost.activities.rerating.activities import RerateActivities
+from tensorcost.activities.stored_secrets import StoredSecretActivities
 from tensorcost.activities.tenancy import TenancyActivities
 from tensorcost.workers.build import Activity
 
@@ -39,6 +40,7 @@ ACTIVITIES: list[Activity] = [
     RerateActivities.warn,
     RerateActivities.ask_reconciliation,
     ScheduleActivities.ensure_schedule,
+    StoredSecretActivities.end_rotation,
     TenancyActivities.report_fact,
     TenancyActivities.project_onboarding,
 ]

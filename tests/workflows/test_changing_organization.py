@@ -1,20 +1,17 @@
 """Thirty accounts on real servers, some of which join, leave, are suspended or lose their role
 between two syncs: what can be read is read from its beginning, once, and nothing falls silent."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from temporalio.client import ScheduleOverlapPolicy
 
 from demo.aws import state as sim
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
-from tensorcost.domain.integration.contracts import sync_workflow_id
-from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
+from tensorcost.domain.ids import TenantId
+from tensorcost.domain.integration.contracts_connection import ConnectionSettings
 from tensorcost.domain.integration.progress_records import AccountCoverage, SyncRun, SyncStep
 from tensorcost.domain.integration.states import (
     ConnectionMode,
@@ -25,16 +22,15 @@ from tensorcost.domain.integration.states import (
 )
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.processes import IntegrationProcesses
-from tensorcost.storage import integration, outbox, sync_history
+from tensorcost.storage import integration, outbox
 from tensorcost.storage.findings import list_findings
 from tensorcost.storage.session import Database
 from tests.providers.aws.world import EXTERNAL_ID, HOME, PAYER, ROLE_ARN, jump_role
 from tests.support.clock import MovableClock
 from tests.support.connections import make_connection
-from tests.support.databases import Database as TestDatabase
 from tests.support.organization import REQUESTS, add_calls, connector, member, organization
-from tests.support.temporal_house import House, open_house
-from tests.support.tenants import app_database, make_tenant
+from tests.support.runs import Runs
+from tests.support.temporal_house import open_house
 
 SIZE = 30
 BUSY = (1, 2, 3, 4, 5, 20)
@@ -43,27 +39,12 @@ JOINED = member(SIZE + 1)
 DAYS = 3
 
 
-@pytest.fixture(scope="module")
-def aws() -> Iterator[SimControl]:
-    with running_simulator() as control:
-        yield control
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
 @dataclass
-class Stage:
+class Stage(Runs):
     """A connected organisation and the means to change it."""
 
     aws: SimControl
     state: sim.SimState
-    house: House
-    db: Database
-    connection: Connection
     clock: MovableClock
 
     def call(self, account: str, *hours_ago: float) -> None:
@@ -76,40 +57,16 @@ class Stage:
         return found
 
     async def sync_an_hour_later(self) -> SyncRun:
-        """What the organisation has become is served; the next sync runs to its end.
-
-        It waits for the workflow before it, which ends a moment after its run has.
-        """
+        """What the organisation has become is served; the next sync runs to its end."""
         self.aws.seed_state(self.state)
         self.clock.move(hours=1)
         before = await self.newest(RunKind.SYNC)
-        schedule = sync_workflow_id(self.connection.connection_id)
-        await self.house.client.get_schedule_handle(schedule).trigger(
-            overlap=ScheduleOverlapPolicy.BUFFER_ONE
-        )
+        await self.sync_now()
         return await self.ended(RunKind.SYNC, after=before)
-
-    async def newest(self, kind: RunKind) -> SyncRun | None:
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            runs = await sync_history.list_runs(
-                tx, self.connection.connection_id, limit=1, kind=kind
-            )
-        return runs[0] if runs else None
-
-    async def ended(self, kind: RunKind, after: SyncRun | None) -> SyncRun:
-        """The next run of a kind, once it has ended."""
-        async with asyncio.timeout(120):
-            while True:
-                run = await self.newest(kind)
-                is_next = run is not None and (after is None or run.run_id != after.run_id)
-                if run is not None and is_next and run.state is not RunState.RUNNING:
-                    return run
-                await asyncio.sleep(0.05)
 
     async def look(self, run: SyncRun) -> SyncStep:
         """The run's own look for accounts and sources: its first step, and no work of it."""
-        async with self.db.tenant(self.connection.tenant_id) as tx:
-            first, *items = await sync_history.list_steps(tx, run.run_id, limit=1_000)
+        first, *items = await self.steps(run)
         assert (first.source, run.steps_total) == ("discovery", len(items))
         return first
 
@@ -144,17 +101,17 @@ class Stage:
 
 @pytest.fixture
 async def stage(
-    aws: SimControl, db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    simulator: SimControl, db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> AsyncIterator[Stage]:
     """Connected and backfilled, while one account has no role yet."""
     state = organization(SIZE, now=datetime.now(UTC), busy=BUSY, hours=(5, 30))
     gained = state.account(GAINED)
     assert gained is not None
     gained.roles = []
-    aws.seed_state(state)
+    simulator.seed_state(state)
     connection = await make_connection(
         db,
-        await make_tenant(database),
+        tenant,
         mode=ConnectionMode.ORGANIZATION,
         account_id=PAYER,
         external_id=EXTERNAL_ID,
@@ -166,13 +123,13 @@ async def stage(
         ),
     )
     clock = MovableClock()
-    async with open_house(temporal_server, db, connector(aws, clock), clock=clock) as house:
+    async with open_house(temporal_server, db, connector(simulator, clock), clock=clock) as house:
         processes = IntegrationProcesses(
             house.processes, backfill_days=DAYS, interval=timedelta(milliseconds=300)
         )
-        made = Stage(aws, state, house, db, connection, clock)
+        made = Stage(house, connection, simulator, state, clock)
         await processes.validate(connection, "user:fake")
-        await made.ended(RunKind.BACKFILL, after=None)
+        await made.ended(RunKind.BACKFILL)
         yield made
 
 
@@ -204,9 +161,7 @@ async def test_accounts_come_and_go_between_two_syncs(stage: Stage) -> None:
     for change in (f"joined {JOINED}", f"left {GONE}", f"role_lost {LOST}"):
         assert change in look.detail
     assert await stage.logged() == {member(n): whole for n in BUSY} | {JOINED: whole}
-    async with stage.db.tenant(stage.connection.tenant_id) as tx:
-        steps = await sync_history.list_steps(tx, caught_up.run_id, limit=1_000)
-    assert {step.account_id for step in steps} == {JOINED, GAINED}
+    assert {step.account_id for step in await stage.steps(caught_up)} == {JOINED, GAINED}
     assert sorted(await stage.changes()) == [
         ("joined", JOINED),
         ("left", GONE),
@@ -240,19 +195,14 @@ async def test_accounts_come_and_go_between_two_syncs(stage: Stage) -> None:
 async def test_a_sync_looks_for_accounts_once_an_hour_and_reads_without(stage: Stage) -> None:
     listed = len(stage.aws.requests(operation="ListAccounts"))
     assert listed > 0
-    schedule = sync_workflow_id(stage.connection.connection_id)
     stage.call(member(4), 0.1)
     stage.aws.seed_state(stage.state)
     stage.clock.move(minutes=20)
-    await stage.house.client.get_schedule_handle(schedule).trigger(
-        overlap=ScheduleOverlapPolicy.BUFFER_ONE
-    )
-    run = await stage.ended(RunKind.SYNC, after=None)
+    await stage.sync_now()
+    run = await stage.ended(RunKind.SYNC)
     assert stage.aws.requests(operation="ListAccounts") == []
     assert run.tally.accepted >= REQUESTS
-    async with stage.db.tenant(stage.connection.tenant_id) as tx:
-        steps = await sync_history.list_steps(tx, run.run_id, limit=1_000)
-    assert "discovery" not in {step.source for step in steps}
+    assert "discovery" not in {step.source for step in await stage.steps(run)}
     await stage.sync_an_hour_later()
     assert len(stage.aws.requests(operation="ListAccounts")) > 0
 

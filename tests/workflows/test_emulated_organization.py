@@ -4,22 +4,17 @@ import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from temporalio.client import Client, ScheduleOverlapPolicy
+from temporalio.client import Client
 
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
-from demo.world.build import build_world
-from demo.world.spec import World, WorldSpec
+from demo.world.spec import World
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.activities.processes import Processes
-from tensorcost.domain.integration.contracts import (
-    sync_workflow_id,
-)
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.progress_records import SyncRun
 from tensorcost.domain.integration.states import (
@@ -34,9 +29,9 @@ from tensorcost.storage import integration, sync_history
 from tensorcost.storage.session import Database
 from tensorcost.workers.plugin import temporal_plugin
 from tests.support.databases import Database as TestDatabase
-from tests.support.estate import Estate, connect_world, logged_totals, truth_of
+from tests.support.estate import Estate, connect_world, logged_totals, recent_world, truth_of
+from tests.support.runs import Runs, newest_run
 from tests.support.temporal_house import finish, open_house, utc_now
-from tests.support.tenants import app_database, make_tenant
 from tests.support.truths import read_truths
 from tests.support.worker_process import WorkerConfig, worker_process
 
@@ -47,20 +42,13 @@ BATCH_PLACE = ("222233334444", "us-west-2")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    spec = WorldSpec.until(datetime.now(UTC), days=DAYS, requests=2_500)
-    return build_world(tmp_path_factory.mktemp("world"), spec)
+    return recent_world(tmp_path_factory, days=DAYS, requests=2_500)
 
 
-@pytest.fixture(scope="module")
-def aws(world: World) -> Iterator[SimControl]:
-    with running_simulator(world.path) as control:
-        yield control
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
+@pytest.fixture
+def aws(simulator: SimControl, world: World) -> SimControl:
+    simulator.seed_folder(world.path)
+    return simulator
 
 
 def processes(inner: Processes) -> IntegrationProcesses:
@@ -70,21 +58,20 @@ def processes(inner: Processes) -> IntegrationProcesses:
 @pytest.mark.slow
 async def test_an_organisation_is_connected_and_every_request_is_found_once(
     db: Database,
-    database: TestDatabase,
+    tenant: TenantId,
     temporal_server: TemporalAddress,
     aws: SimControl,
     world: World,
 ) -> None:
-    tenant = await make_tenant(database)
     connection = await connect_world(db, tenant, world)
     connector = BedrockConnector(Estate.of(aws.endpoint_url, world).sessions(), utc_now)
     async with open_house(temporal_server, db, connector) as house:
         await processes(house.processes).validate(connection, "user:fake")
         outcome = await finish(house.client, connection)
         assert await logged_totals(db, tenant) == truth_of(world)
-        schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
-        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
-        synced = await wait_for_run(db, connection, RunKind.SYNC)
+        runs = Runs(house, connection)
+        await runs.sync_now()
+        synced = await runs.ended(RunKind.SYNC)
     assert outcome.state is synced.state is RunState.COMPLETED
     assert (outcome.tally.failed, synced.tally.failed) == (0, 0)
     assert synced.tally.duplicate > 0  # the overlap was read again
@@ -105,12 +92,12 @@ async def test_an_organisation_is_connected_and_every_request_is_found_once(
 async def test_a_worker_killed_in_the_middle_of_a_backfill_changes_no_total(
     db: Database,
     database: TestDatabase,
+    tenant: TenantId,
     temporal_server: TemporalAddress,
     aws: SimControl,
     world: World,
     tmp_path: Path,
 ) -> None:
-    tenant = await make_tenant(database)
     connection = await connect_world(db, tenant, world)
     suffix = f"-{secrets.token_hex(4)}"
     config = WorkerConfig(
@@ -147,12 +134,11 @@ async def test_a_worker_killed_in_the_middle_of_a_backfill_changes_no_total(
 @pytest.mark.slow
 async def test_a_bucket_that_opens_after_the_backfill_is_read_back_to_its_beginning(
     db: Database,
-    database: TestDatabase,
+    tenant: TenantId,
     temporal_server: TemporalAddress,
     aws: SimControl,
     world: World,
 ) -> None:
-    tenant = await make_tenant(database)
     connection = await connect_world(db, tenant, world)
     connector = BedrockConnector(Estate.of(aws.endpoint_url, world).sessions(), utc_now)
     closed = world.log_buckets[0].bucket
@@ -175,27 +161,11 @@ async def test_a_bucket_that_opens_after_the_backfill_is_read_back_to_its_beginn
     assert others == {BATCH_PLACE}
 
 
-async def wait_for_run(db: Database, connection: Connection, kind: RunKind) -> SyncRun:
-    """The newest run of a kind once it has ended."""
-    async with asyncio.timeout(120):
-        while True:
-            async with db.tenant(connection.tenant_id) as tx:
-                runs = await sync_history.list_runs(
-                    tx, connection.connection_id, limit=1, kind=kind
-                )
-            if runs and runs[0].state is not RunState.RUNNING:
-                return runs[0]
-            await asyncio.sleep(0.05)
-
-
 async def wait_for_progress(db: Database, connection: Connection) -> SyncRun:
     """The backfill once some of its items are done."""
     async with asyncio.timeout(120):
         while True:
-            async with db.tenant(connection.tenant_id) as tx:
-                runs = await sync_history.list_runs(
-                    tx, connection.connection_id, limit=5, kind=RunKind.BACKFILL
-                )
-            if runs and runs[0].tally.done >= 6:
-                return runs[0]
+            run = await newest_run(db, connection, RunKind.BACKFILL)
+            if run and run.tally.done >= 6:
+                return run
             await asyncio.sleep(0.02)

@@ -18,13 +18,11 @@ from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.spend.late import LateUsage
 from tensorcost.services.spend.push import PushService
 from tensorcost.storage.session import Database
-from tests.support import databases
 from tests.support.bills import OCTOBER, bill_line, load_bill
 from tests.support.principals import caller
 from tests.support.scripted_connector import ScriptedConnector
 from tests.support.spend import MODEL
 from tests.support.temporal_house import House, open_house, utc_now
-from tests.support.tenants import app_database, make_tenant
 
 LATE = {
     "timestamp": f"{OCTOBER}T12:00:00Z",
@@ -35,17 +33,6 @@ LATE = {
     "input_tokens": 1_000_000,
     "output_tokens": 0,
 }
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 @pytest.fixture

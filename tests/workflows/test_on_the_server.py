@@ -3,21 +3,19 @@
 import asyncio
 import secrets
 import threading
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from temporalio.client import (
     Client,
     ScheduleActionExecutionStartWorkflow,
     ScheduleHandle,
-    ScheduleOverlapPolicy,
 )
 from temporalio.common import SearchAttributeKey
 
 from tensorcost.activities.integration.ports import ConnectorError
 from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import (
     CANCEL_UPDATE,
     BackfillOutcome,
@@ -27,7 +25,6 @@ from tensorcost.domain.integration.contracts import (
     SyncOutcome,
     backfill_workflow_id,
     onboarding_workflow_id,
-    sync_workflow_id,
 )
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import Done
@@ -48,18 +45,11 @@ from tensorcost.storage import integration, onboarding, outbox, sync_history
 from tensorcost.storage.findings import list_findings
 from tensorcost.storage.session import Database
 from tests.support.connections import make_connection
-from tests.support.databases import Database as TestDatabase
+from tests.support.runs import Runs
 from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
 from tests.support.temporal_house import House, open_house
-from tests.support.tenants import app_database, make_tenant
 
 TENANT = SearchAttributeKey.for_keyword(SearchAttribute.TENANT_ID.value)
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 async def validate(house: House, connection: Connection, **changes: Any) -> RunReference:
@@ -79,9 +69,9 @@ async def events(db: Database, connection: Connection) -> list[str]:
 
 
 async def test_an_account_is_connected_backfilled_and_scheduled(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
-    connection = await make_connection(db, await make_tenant(database))
+    connection = await make_connection(db, tenant)
     connector = ScriptedConnector(verdicts=[denied(), HEALTHY])
     async with open_house(temporal_server, db, connector) as house:
         reference = await validate(house, connection, backfill_days=5)
@@ -91,9 +81,7 @@ async def test_an_account_is_connected_backfilled_and_scheduled(
         backfilled = BackfillOutcome.model_validate(
             await finished(house.client, onboarded.backfill_id)
         )
-        schedule = await house.client.get_schedule_handle(
-            sync_workflow_id(connection.connection_id)
-        ).describe()
+        schedule = await Runs(house, connection).schedule.describe()
         await reaches(db, connection, OnboardingState.AWAITING_FIRST_RECOMMENDATION)
     assert onboarded.phase is OnboardingPhase.CONNECTED
     assert connector.probes == 2
@@ -120,18 +108,18 @@ async def test_an_account_is_connected_backfilled_and_scheduled(
 
 
 async def test_a_scheduled_sync_goes_on_from_the_watermarks(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
-    connection = await make_connection(db, await make_tenant(database))
+    connection = await make_connection(db, tenant)
     connector = ScriptedConnector(objects_per_item=1)
     async with open_house(temporal_server, db, connector) as house:
         await validate(house, connection, backfill_days=1)
         onboarded = await finished(house.client, onboarding_workflow_id(connection.connection_id))
         await finished(house.client, onboarded["backfill_id"])
-        schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
+        syncs = Runs(house, connection)
         for number in (1, 2):
-            await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
-            started = await nth_run_of(schedule, number)
+            await syncs.sync_now()
+            started = await nth_run_of(syncs.schedule, number)
             outcome = SyncOutcome.model_validate(await finished(house.client, started))
             assert outcome.state is RunState.COMPLETED
     async with db.tenant(connection.tenant_id) as tx:
@@ -151,9 +139,9 @@ async def test_a_scheduled_sync_goes_on_from_the_watermarks(
 
 
 async def test_a_backfill_can_be_cancelled_in_the_middle(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
-    connection = await make_connection(db, await make_tenant(database))
+    connection = await make_connection(db, tenant)
     gate = threading.Event()
     connector = ScriptedConnector(gate=gate)
     async with open_house(temporal_server, db, connector) as house:
@@ -181,9 +169,9 @@ async def test_a_backfill_can_be_cancelled_in_the_middle(
 
 
 async def test_workers_drain_when_told_and_lose_no_work(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
-    connection = await make_connection(db, await make_tenant(database))
+    connection = await make_connection(db, tenant)
     connector = ScriptedConnector(objects_per_item=6)
     suffix = f"-{secrets.token_hex(4)}"
     async with open_house(temporal_server, db, connector, suffix=suffix) as house:
@@ -199,9 +187,9 @@ async def test_workers_drain_when_told_and_lose_no_work(
 
 
 async def test_an_item_that_is_retried_says_why_in_its_step_and_in_temporal(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
-    connection = await make_connection(db, await make_tenant(database))
+    connection = await make_connection(db, tenant)
     error = ConnectorError("NETWORK", "AWS could not be reached", retry_after=0.2)
     down = threading.Event()
     down.set()
@@ -230,9 +218,9 @@ async def test_an_item_that_is_retried_says_why_in_its_step_and_in_temporal(
 
 
 async def test_a_source_that_a_sync_is_the_first_to_read_is_backfilled(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress
 ) -> None:
-    connection = await make_connection(db, await make_tenant(database))
+    connection = await make_connection(db, tenant)
     error = ConnectorError("LOG_BUCKET_DENIED", "the bucket's policy says no", retry_after=None)
     denied_yet = threading.Event()
     denied_yet.set()
@@ -247,14 +235,14 @@ async def test_a_source_that_a_sync_is_the_first_to_read_is_backfilled(
             await finished(house.client, onboarded["backfill_id"])
         )
         denied_yet.clear()  # the customer adds the bucket's policy
-        schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
-        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
-        await finished(house.client, await nth_run_of(schedule, 1))
+        syncs = Runs(house, connection)
+        await syncs.sync_now()
+        await finished(house.client, await nth_run_of(syncs.schedule, 1))
         handle = house.client.get_workflow_handle(backfill_workflow_id(connection.connection_id, 2))
         second = BackfillOutcome.model_validate(await handle.result())
         attributes = (await handle.describe()).typed_search_attributes
-        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
-        await finished(house.client, await nth_run_of(schedule, 2))
+        await syncs.sync_now()
+        await finished(house.client, await nth_run_of(syncs.schedule, 2))
     assert (first.tally.failed, second.tally.failed) == (4, 0)
     async with db.tenant(connection.tenant_id) as tx:
         steps = await sync_history.list_steps(tx, second.run_id, limit=100)

@@ -11,6 +11,7 @@ from tensorcost.domain.integration.diagnosis_failures import RETRY_AFTER
 from tensorcost.domain.integration.probe_facts import ErrorKind
 from tensorcost.workflows.options import (
     CLOUD_INGEST,
+    CLOUD_LOOK,
     CLOUD_READ,
     DB_LONG,
     DB_SHORT,
@@ -27,7 +28,7 @@ def pauses(options: ActivityConfig, attempts: int) -> list[timedelta]:
     return [min(pause, longest) for pause in grown]
 
 
-@pytest.mark.parametrize("options", [DB_SHORT, DB_LONG, CLOUD_INGEST])
+@pytest.mark.parametrize("options", [DB_SHORT, DB_LONG, CLOUD_READ, CLOUD_INGEST])
 def test_work_stands_idle_for_half_a_minute_at_most_after_an_outage(
     options: ActivityConfig,
 ) -> None:
@@ -41,17 +42,21 @@ def test_a_worker_that_is_gone_is_missed_within_half_a_minute(options: ActivityC
     assert missed_after <= timedelta(seconds=30)
 
 
-def test_discovery_gives_up_before_its_pauses_grow_long() -> None:
-    policy = CLOUD_READ["retry_policy"]
+def patience(options: ActivityConfig) -> timedelta:
+    policy = options["retry_policy"]
     assert isinstance(policy, RetryPolicy)
-    assert max(pauses(CLOUD_READ, policy.maximum_attempts - 1)) <= LONGEST_PAUSE
+    return sum(pauses(options, policy.maximum_attempts - 1), timedelta())
 
 
-def test_an_item_waits_out_an_outage_of_fifty_minutes_and_not_of_hours() -> None:
-    policy = CLOUD_INGEST["retry_policy"]
-    assert isinstance(policy, RetryPolicy)
-    patience = sum(pauses(CLOUD_INGEST, policy.maximum_attempts - 1), timedelta())
-    assert timedelta(minutes=50) <= patience <= timedelta(hours=2)
+@pytest.mark.parametrize("options", [CLOUD_READ, CLOUD_INGEST])
+def test_an_outage_of_fifty_minutes_is_waited_out_and_not_one_of_hours(
+    options: ActivityConfig,
+) -> None:
+    assert timedelta(minutes=50) <= patience(options) <= timedelta(hours=2)
+
+
+def test_a_sync_does_not_wait_long_for_a_look_at_what_may_be_new() -> None:
+    assert patience(CLOUD_LOOK) <= timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("kind", RETRY_AFTER)

@@ -2,20 +2,16 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from temporalio.client import Client, ScheduleOverlapPolicy
+from temporalio.client import Client
 
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
-from demo.world.build import build_world
 from demo.world.restate import publish_restatement
-from demo.world.spec import World, WorldSpec
-from tensorcost.activities.ingest.price_import import import_builtin_lists
+from demo.world.spec import World
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.domain.cost.contracts import (
     MonthTotals,
@@ -25,15 +21,14 @@ from tensorcost.domain.cost.contracts import (
 )
 from tensorcost.domain.cost.reconciliation.closing import PeriodState
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.integration.contracts import sync_workflow_id
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.services.processes import IntegrationProcesses
-from tensorcost.storage.engine import make_engine
-from tensorcost.storage.session import Database, PlatformDatabase
+from tensorcost.storage.session import Database
 from tests.support.databases import Database as TestDatabase
-from tests.support.estate import Estate, connect_world
+from tests.support.estate import Estate, connect_world, recent_world
+from tests.support.prices import store_builtin_lists
+from tests.support.runs import Runs
 from tests.support.temporal_house import finish, open_house, utc_now
-from tests.support.tenants import app_database, make_tenant
 from tests.support.truths import read_truths
 
 DAYS = 40
@@ -44,23 +39,20 @@ EXPLAINED = ("attributed", "metered")
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    spec = WorldSpec.until(datetime.now(UTC), days=DAYS, requests=3_000)
-    return build_world(tmp_path_factory.mktemp("world"), spec)
+    return recent_world(tmp_path_factory, days=DAYS, requests=3_000)
+
+
+@pytest.fixture
+def aws(simulator: SimControl, world: World) -> SimControl:
+    simulator.seed_folder(world.path)
+    return simulator
 
 
 @pytest.fixture(scope="module")
-def aws(world: World) -> Iterator[SimControl]:
-    with running_simulator(world.path) as control:
-        yield control
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    platform = make_engine(database.urls.platform, application_name="test")
-    await import_builtin_lists(PlatformDatabase(platform), actor="test")
-    await platform.dispose()
-    async with app_database(database) as opened:
-        yield opened
+async def db(database: TestDatabase, db: Database) -> Database:
+    """With the prices by which the world's answer key estimates."""
+    await store_builtin_lists(database.urls.platform)
+    return db
 
 
 def key_of(world: World, part: str) -> dict[str, Any]:
@@ -117,12 +109,11 @@ async def reconciled(client: Client, tenant: TenantId) -> dict[str, Reconciliati
 @pytest.mark.slow
 async def test_what_a_backfill_read_is_reconciled_and_a_restatement_changes_it(
     db: Database,
-    database: TestDatabase,
+    tenant: TenantId,
     temporal_server: TemporalAddress,
     aws: SimControl,
     world: World,
 ) -> None:
-    tenant = await make_tenant(database)
     connection = await connect_world(db, tenant, world)
     connector = BedrockConnector(Estate.of(aws.endpoint_url, world).sessions(), utc_now)
     bills = key_of(world, "bill")
@@ -137,8 +128,7 @@ async def test_what_a_backfill_read_is_reconciled_and_a_restatement_changes_it(
         for month, report in first.items():
             check(report, bills[month])
         restated = publish_restatement(world.path, aws)
-        schedule = house.client.get_schedule_handle(sync_workflow_id(connection.connection_id))
-        await schedule.trigger(overlap=ScheduleOverlapPolicy.BUFFER_ONE)
+        await Runs(house, connection).sync_now()
         told = await first_event(db, tenant, "cost.restated")
         second = await reconciled(house.client, tenant)
         truths = await read_truths(db, house.client, tenant)

@@ -17,14 +17,13 @@ from tensorcost.domain.cost.contracts_rerating import RERATE, RerateOutcome, Rer
 from tensorcost.runtime.embedded.temporal import TemporalAddress
 from tensorcost.workers.plugin import temporal_plugin
 from tests.support.databases import Database as TestDatabase
-from tests.support.estate import Estate
+from tests.support.estate import NOWHERE
 from tests.support.rerated import AT_3, NOVEMBER, Books
 from tests.support.temporal_house import utc_now
 from tests.support.tenants import app_database, make_tenant
 from tests.support.worker_process import WorkerConfig, worker_process
 
 DAYS, ROWS = 12, 500
-NOWHERE = Estate("http://127.0.0.1:9", "999999999999", "fake-key", "fake-secret")
 
 
 @pytest.fixture

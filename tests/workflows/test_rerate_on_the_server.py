@@ -27,15 +27,9 @@ from tests.support.principals import caller
 from tests.support.rerated import AT_2, AT_3, NOVEMBER, OCTOBER, Books
 from tests.support.scripted_connector import ScriptedConnector
 from tests.support.temporal_house import House, open_house, utc_now
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 AT_4 = 440_000
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 @dataclass(frozen=True)

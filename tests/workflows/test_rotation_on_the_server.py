@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,12 +11,11 @@ import pytest
 from temporalio.common import SearchAttributeKey
 
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
 from tensorcost.activities.integration.bedrock.access import BedrockAccess
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.domain.errors import Conflict
 from tensorcost.domain.identity.principal import Principal
-from tensorcost.domain.ids import ConnectionId
+from tensorcost.domain.ids import ConnectionId, TenantId
 from tensorcost.domain.integration.contracts_connection import Connection, ConnectionSettings
 from tensorcost.domain.integration.contracts_rotation import (
     Admission,
@@ -47,25 +46,11 @@ from tests.providers.aws.world import (
     world,
 )
 from tests.support.connections import make_connection
-from tests.support.databases import Database as TestDatabase
 from tests.support.principals import caller
 from tests.support.temporal_house import House, open_house, utc_now
-from tests.support.tenants import app_database, make_tenant
 
 STATE = SearchAttributeKey.for_keyword(SearchAttribute.STATE.value)
 ARTEFACTS = {"bedrock": BedrockArtefacts(ArtefactSettings(BACKEND))}
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimControl]:
-    with running_simulator() as control:
-        yield control
 
 
 @pytest.fixture
@@ -137,7 +122,7 @@ class Owner:
 @asynccontextmanager
 async def owner(
     db: Database,
-    database: TestDatabase,
+    tenant: TenantId,
     server: TemporalAddress,
     aws: SimControl,
     *,
@@ -145,7 +130,7 @@ async def owner(
 ) -> AsyncIterator[Owner]:
     connection = await make_connection(
         db,
-        await make_tenant(database),
+        tenant,
         state=ConnectionState.CONNECTED,
         account_id=PAYER,
         external_id=EXTERNAL_ID,
@@ -162,9 +147,9 @@ async def owner(
 
 
 async def test_an_external_id_is_rotated_without_a_gap(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress, aws: SimControl
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress, aws: SimControl
 ) -> None:
-    async with owner(db, database, temporal_server, aws) as me:
+    async with owner(db, tenant, temporal_server, aws) as me:
         begun = await me.service.begin(me.me, me.id)
         again = await me.service.begin(me.me, me.id)
         assert (begun.joined, again.joined) == (False, True)
@@ -196,9 +181,9 @@ async def test_an_external_id_is_rotated_without_a_gap(
 
 
 async def test_an_owner_who_replaces_the_id_at_once_interrupts_nothing(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress, aws: SimControl
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress, aws: SimControl
 ) -> None:
-    async with owner(db, database, temporal_server, aws) as me:
+    async with owner(db, tenant, temporal_server, aws) as me:
         await me.service.begin(me.me, me.id)
         await me.once(RotationState.WAITING_FOR_CUSTOMER, looks=1)
         new = (await me.connection()).next_external_id
@@ -210,9 +195,9 @@ async def test_an_owner_who_replaces_the_id_at_once_interrupts_nothing(
 
 
 async def test_a_rollback_needs_a_role_that_still_takes_the_old_id(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress, aws: SimControl
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress, aws: SimControl
 ) -> None:
-    async with owner(db, database, temporal_server, aws) as me:
+    async with owner(db, tenant, temporal_server, aws) as me:
         begun = await me.service.begin(me.me, me.id)
         await me.follow_step(begun)
         new = (await me.connection()).external_id
@@ -238,10 +223,10 @@ async def test_a_rollback_needs_a_role_that_still_takes_the_old_id(
 
 
 async def test_it_looks_by_itself_and_a_stop_by_an_operator_keeps_what_is_in_use(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress, aws: SimControl
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress, aws: SimControl
 ) -> None:
     interval = timedelta(milliseconds=200)
-    async with owner(db, database, temporal_server, aws, interval=interval) as me:
+    async with owner(db, tenant, temporal_server, aws, interval=interval) as me:
         begun = await me.service.begin(me.me, me.id)
         await me.once(RotationState.WAITING_FOR_CUSTOMER, looks=3)
         assert begun.step is not None
@@ -256,9 +241,9 @@ async def test_it_looks_by_itself_and_a_stop_by_an_operator_keeps_what_is_in_use
 
 
 async def test_a_rotation_whose_process_was_lost_goes_on_when_it_is_asked_for_again(
-    db: Database, database: TestDatabase, temporal_server: TemporalAddress, aws: SimControl
+    db: Database, tenant: TenantId, temporal_server: TemporalAddress, aws: SimControl
 ) -> None:
-    async with owner(db, database, temporal_server, aws) as me:
+    async with owner(db, tenant, temporal_server, aws) as me:
         switched = await me.follow_step(await me.service.begin(me.me, me.id))
         await me.house.client.get_workflow_handle(rotation_workflow_id(me.id)).terminate()
         with pytest.raises(Conflict):

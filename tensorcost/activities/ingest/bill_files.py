@@ -9,6 +9,7 @@ from pathlib import Path
 from tensorcost.activities.ingest.bill_folders import BillParts
 from tensorcost.activities.ingest.bills import BillIngest, is_mostly_bad
 from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.ingest.stamps import CHANGED, Stamps
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.bill import BillLine, ParsedBill
 from tensorcost.domain.spend.limits import RejectReason, TimeBounds
@@ -40,8 +41,18 @@ class BillSource:
     files: BillFiles
     format: BillFormat
     bounds: TimeBounds
+    stamps: Stamps
+    """Taken before the files were hashed."""
     currency: str | None = None
     """Azure exports: of a layout that states none."""
+
+    @classmethod
+    def of(
+        cls, parts: BillParts, kind: BillFormat, bounds: TimeBounds, currency: str | None
+    ) -> "BillSource":
+        """The parts as they are on disk now."""
+        stamps = Stamps(parts.paths)
+        return cls(parts, _distinct_files(parts), kind, bounds, stamps, currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class _CurContents:
     periods: set[date] = field(default_factory=set)
 
 
-def distinct_files(parts: BillParts) -> BillFiles:
+def _distinct_files(parts: BillParts) -> BillFiles:
     """The files to read. One with the content of another is a copy, and counts once."""
     hashes = [content_hash(path) for path in parts.paths]
     first = [index for index, one in enumerate(hashes) if one not in hashes[:index]]
@@ -74,6 +85,7 @@ def distinct_files(parts: BillParts) -> BillFiles:
         labels=tuple(parts.labels[index] for index in first),
         etag=combined_hash([hashes[index] for index in first]),
         name=parts.name,
+        is_alone=parts.is_alone,
     )
 
 
@@ -88,14 +100,12 @@ async def load_bill_files(
 
     ``on_file`` is called when a file is read for the first time.
     """
-    deliveries = _Deliveries(bills, tenant_id, origin, source.files)
+    deliveries = _Deliveries(bills, tenant_id, origin, source)
     manifest = source.parts.manifest
-    if manifest is not None and manifest.missing:
-        missing = [
-            Reject(source.parts.name, 0, RejectReason.BROKEN_DELIVERY, f"{key} is not there")
-            for key in manifest.missing
-        ]
-        return await deliveries.refuse(missing, len(missing), [manifest.read.period])
+    if manifest is not None and manifest.rejects:
+        rejects = list(manifest.rejects)
+        periods = [] if manifest.period is None else [manifest.period]
+        return await deliveries.refuse(rejects, len(rejects), periods)
     if source.format is BillFormat.AWS_CUR:
         return await _load_cur(deliveries, source, on_file)
     for path in source.files.paths:
@@ -118,12 +128,27 @@ class _Deliveries:
     bills: BillIngest
     tenant_id: TenantId
     origin: Origin
-    files: BillFiles
+    source: BillSource
 
     async def load(self, period: date, parts: Callable[[], Iterator[ParsedBill]]) -> LoadedBill:
-        delivery = self.files.delivery(period)
-        report = await self.bills.load_bill(self.tenant_id, self.origin, delivery, parts)
+        delivery = self.source.files.delivery(period)
+        report = await self.bills.load_bill(
+            self.tenant_id, self.origin, delivery, lambda: self._unchanged(parts())
+        )
         return self._loaded(period, report)
+
+    def _unchanged(self, parts: Iterator[ParsedBill]) -> Iterator[ParsedBill]:
+        """The parts; files that changed under the reader are no delivery."""
+        yield from parts
+        files = self.source.files
+        names = dict(zip(files.paths, files.labels, strict=True))
+        rejects = [
+            Reject(names[path], 0, RejectReason.BROKEN_DELIVERY, CHANGED)
+            for path in self.source.stamps.changed()
+            if path in names
+        ]
+        if rejects:
+            yield ParsedBill(rejects=rejects, rows_read=len(rejects))
 
     async def refuse(
         self, rejects: list[Reject], rows_read: int, periods: Sequence[date]
@@ -135,14 +160,19 @@ class _Deliveries:
         return loaded + rest
 
     def _loaded(self, period: date | None, report: IngestReport) -> LoadedBill:
-        return LoadedBill(self.files.export_name, self.files.etag, period, report)
+        files = self.source.files
+        return LoadedBill(files.export_name, files.etag, period, report)
 
 
 async def _load_cur(
     deliveries: _Deliveries, source: BillSource, on_file: Callable[[Path], None]
 ) -> list[LoadedBill]:
     if source.parts.period is not None:
-        return [await deliveries.load(source.parts.period, lambda: _cur_parts(source, on_file))]
+        of_month = await deliveries.load(source.parts.period, lambda: _cur_parts(source, on_file))
+        if of_month.report.already_loaded:
+            parts = _cur_parts(source, on_file)
+            return _told_again([of_month], [one for part in parts for one in part.rejects])
+        return [of_month]
     contents = _CurContents()
     for part in _cur_parts(source, on_file):
         contents.rows_read += part.rows_read
@@ -178,7 +208,7 @@ def _cur_parts(
 ) -> Iterator[ParsedBill]:
     """Of all files. Without a single row it is no bill: it must not empty a month."""
     manifest = source.parts.manifest
-    promised = frozenset[str]() if manifest is None else manifest.read.promised
+    promised = frozenset[str]() if manifest is None else manifest.promised
     offset = 0
     for path, label in zip(source.files.paths, source.files.labels, strict=True):
         on_file(path)

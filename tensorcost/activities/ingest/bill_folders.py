@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from tensorcost.activities.ingest.bill_manifests import LocalManifest, find_manifests
-from tensorcost.activities.ingest.bill_places import Place, place_of
+from tensorcost.activities.ingest.bill_places import Place, newest_run, place_of
+from tensorcost.activities.ingest.leftovers import is_never_data
 from tensorcost.domain.errors import ValidationFailed
 
-_NO_DATA: Final = frozenset({".json", ".sql", ".yml", ".yaml", ".md"})
-"""What exporters write beside the data: manifests, table definitions, notes."""
+_NO_DATA: Final = frozenset({".json", ".sql", ".yml", ".yaml"})
+"""What exporters write beside the data: manifests and table definitions."""
 _NUMBERED: Final = re.compile(r"(.+)-\d{5}\..+")
 """AWS names parts ``<export>-00001.csv.gz``."""
-_TIMED: Final = re.compile(r"\d{8}")
-"""Folders of runs that begin with the time are in order of time."""
 _NAMELESS: Final = "bill"
 
 
@@ -39,6 +38,8 @@ class BillParts:
     period: date | None = None
     """First day of the billing month, where a folder or a manifest names it."""
     manifest: LocalManifest | None = None
+    is_alone: bool = False
+    """Asked for as one file rather than found in a folder."""
 
 
 def find_bills(path: Path, export_name: str = "", *, has_manifests: bool = True) -> list[BillParts]:
@@ -49,7 +50,8 @@ def find_bills(path: Path, export_name: str = "", *, has_manifests: bool = True)
     wrongly.
     """
     if path.is_file():
-        return [BillParts(export_name or path.name, path.name, (path,), (path.name,))]
+        name = export_name or path.name
+        return [BillParts(name, path.name, (path,), (path.name,), is_alone=True)]
     top = path.resolve()
     manifests = find_manifests(top) if has_manifests else {}
     found = [_of_manifest(place, one) for place, one in manifests.items()]
@@ -82,13 +84,14 @@ def _of_folder(place: Place, files: Sequence[Path]) -> _Found:
     by_run: dict[str, list[Path]] = defaultdict(list)
     for file in files:
         by_run[file.parent.relative_to(place.folder).as_posix()].append(file)
-    if len(by_run) > 1 and not all(_TIMED.match(run) for run in by_run):
+    run = next(iter(by_run)) if len(by_run) == 1 else newest_run(by_run)
+    if run is None:
         raise ValidationFailed(
             f"{place.folder.name} holds several runs of one month and no manifest: import the "
             f"folder of the newest one ({_listed(by_run)})",
             field="path",
         )
-    parts = by_run[max(by_run)]
+    parts = by_run[run]
     numbered = {match[1] for part in parts if (match := _NUMBERED.fullmatch(part.name))}
     if len(numbered) > 1:
         raise ValidationFailed(
@@ -105,8 +108,9 @@ def _refuse_mixture(found: Sequence[_Found], export_name: str) -> None:
     monthly = {one.place.root for one in found if one.place.period is not None}
     for one in found:
         if one.place.period is None and one.place.root in monthly:
+            files = one.paths if one.manifest is None else (one.manifest.path,)
             raise ValidationFailed(
-                f"{_listed(path.name for path in one.paths)} lies beside folders of billing "
+                f"{_listed(path.name for path in files)} lies beside folders of billing "
                 "months: move it into its month's folder, or out of this one",
                 field="path",
             )
@@ -130,7 +134,7 @@ def _named(found: _Found, export_name: str) -> BillParts:
         name=found.place.folder.name if manifest is None else manifest.path.name,
         paths=found.paths,
         labels=tuple(_label(path, root) for path in found.paths),
-        period=found.place.period if manifest is None else manifest.read.period,
+        period=found.place.period if manifest is None else manifest.period,
         manifest=manifest,
     )
 
@@ -144,8 +148,7 @@ def _order(bill: BillParts) -> tuple[str, date]:
 
 
 def _is_data(inside: Path) -> bool:
-    """Hidden files and what tools leave (``_SUCCESS``) are none."""
-    if any(part.startswith((".", "_")) for part in inside.parts):
+    if is_never_data(inside):
         return False
     return inside.suffix.lower() not in _NO_DATA and "metadata" not in inside.parts[:-1]
 

@@ -1,12 +1,15 @@
 """Manifests of Cost and Usage Reports on disk: which files make up an export's billing month."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Final
 
-from tensorcost.activities.ingest.bill_places import Place, place_of
-from tensorcost.domain.errors import ValidationFailed
+from tensorcost.activities.ingest.bill_places import Place, newest_run, place_of
+from tensorcost.domain.spend.limits import RejectReason
+from tensorcost.domain.spend.parsed import Reject
 from tensorcost.providers.bedrock.cur_manifest import (
     DataFile,
     Manifest,
@@ -24,24 +27,25 @@ class LocalManifest:
     """A manifest as it lies on disk, and the files that it names."""
 
     path: Path
-    read: Manifest
-    paths: tuple[Path, ...]
-    missing: tuple[str, ...]
-    """Keys of files that are not there."""
+    period: date | None
+    """First day of the billing month; None where neither it nor a folder names one."""
+    paths: tuple[Path, ...] = ()
+    promised: frozenset[str] = frozenset()
+    """As ``Manifest.promised``."""
+    rejects: tuple[Reject, ...] = ()
+    """Why what it names is no bill; of a sound delivery none."""
 
 
 def find_manifests(top: Path) -> dict[Place, LocalManifest]:
     """The manifest of each month that ``top``, an absolute folder, holds files or manifests of.
 
     Where each refresh has a folder of its own, the month's own manifest stands above them and
-    names the newest. Raises ValidationFailed for one that is no manifest.
+    names the newest; without one, the newest run's is the month's.
     """
-    chosen: dict[Place, Path] = {}
+    by_place: dict[Place, list[Path]] = defaultdict(list)
     for path in _candidates(top):
-        known = chosen.setdefault(place_of(path), path)
-        if len(path.parts) < len(known.parts):
-            chosen[place_of(path)] = path
-    return {place: _read(path) for place, path in chosen.items()}
+        by_place[place_of(path)].append(path)
+    return {place: _chosen(place, paths) for place, paths in by_place.items()}
 
 
 def _candidates(top: Path) -> Iterator[Path]:
@@ -58,17 +62,45 @@ def _manifests(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def _read(path: Path) -> LocalManifest:
+def _chosen(place: Place, paths: Sequence[Path]) -> LocalManifest:
+    """Of several beside one another that say different things none is the month's."""
+    depth = min(len(path.parts) for path in paths)
+    own = [path for path in paths if len(path.parts) == depth]
+    runs = {path.parent.name: path for path in own}
+    newest = newest_run(runs) if len(runs) == len(own) > 1 else None
+    if newest is not None:
+        return _read(place, runs[newest])
+    if len({path.read_bytes() for path in own}) == 1:
+        return _read(place, own[0])
+    names = ", ".join(path.relative_to(place.root).as_posix() for path in own[:5])
+    return _refused(place, own[0], f"several manifests of one month: {names}")
+
+
+def _read(place: Place, path: Path) -> LocalManifest:
     try:
         read = parse_manifest(path.read_bytes(), path.as_posix())
     except ManifestError as error:
-        raise ValidationFailed(f"{path.name}: {error}", field="path") from error
+        return _refused(place, path, str(error))
+    return _resolved(path, read)
+
+
+def _refused(place: Place, path: Path, why: str) -> LocalManifest:
+    reject = Reject(path.name, 0, RejectReason.BAD_MANIFEST, why)
+    return LocalManifest(path, place.period, rejects=(reject,))
+
+
+def _resolved(path: Path, read: Manifest) -> LocalManifest:
     found = [(file, _local(path, file)) for file in read.files]
     return LocalManifest(
         path,
-        read,
+        read.period,
         tuple(local for _, local in found if local is not None),
-        tuple(file.key for file, local in found if local is None),
+        read.promised,
+        tuple(
+            Reject(path.name, 0, RejectReason.BROKEN_DELIVERY, f"{file.key} is not there")
+            for file, local in found
+            if local is None
+        ),
     )
 
 

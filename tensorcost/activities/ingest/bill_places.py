@@ -1,6 +1,7 @@
 """Where a bill file lies: the folder of its export, and the month that the path names."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -18,6 +19,7 @@ _PLAIN: Final = re.compile(r"(\d{4})-(\d{2})")
 _LEVELS: Final = 3
 """Runs of a month have one or two folders of their own in it."""
 _LOOKED_THROUGH: Final = ("data", "metadata")
+_TIMED: Final = re.compile(r"\d{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,13 @@ def place_of(path: Path) -> Place:
         if found is not None:
             return Place(root.parent if root.name in _LOOKED_THROUGH else root, found, folder)
     return Place(path.parent, None, path.parent)
+
+
+def newest_run(runs: Iterable[str]) -> str | None:
+    """The last of several runs of a month by the names of their folders; None where these do not
+    begin with the time and so are in no order."""
+    names = list(runs)
+    return max(names) if all(_TIMED.match(name) for name in names) else None
 
 
 def _period(folder: Path) -> date | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 import uuid_utils.compat as uuids
 
 from tensorcost.activities.ingest.known import Known, KnownDimensions
-from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.ingest.report import IngestReport, Settle
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.ids import TenantId
@@ -54,7 +54,13 @@ class BillIngest:
         self._known = KnownDimensions()
 
     async def load_bill(
-        self, tenant_id: TenantId, origin: Origin, delivery: BillDelivery, parts: BillParts
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        delivery: BillDelivery,
+        parts: BillParts,
+        *,
+        settle: Settle | None = None,
     ) -> IngestReport:
         """Load one delivery, or report that this manifest version was loaded before.
 
@@ -95,20 +101,30 @@ class BillIngest:
                     tx, origin, delivery, delivery_id, rows=report.accepted, lines=lines
                 )
                 tx.emit(NewEvent(EventType.COST_UPDATED, _announcement(delivery, lines)))
+                if settle is not None:
+                    await settle(tx, [report])
         except _Torn:
-            return await self.refuse(tenant_id, origin, rejects, report.rows_read)
+            return await self.refuse(tenant_id, origin, rejects, report.rows_read, settle=settle)
         self._known.remember(tenant_id, added)
         return report
 
     async def refuse(
-        self, tenant_id: TenantId, origin: Origin, rejects: list[Reject], rows_read: int
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        rejects: list[Reject],
+        rows_read: int,
+        *,
+        settle: Settle | None = None,
     ) -> IngestReport:
         """Quarantine a file that must not become anybody's bill."""
-        async with self._db.tenant(tenant_id) as tx:
-            await quarantine(tx, origin, rejects)
         report = IngestReport(rows_read=rows_read, refused=True)
         report.reject(rejects)
         report.withheld = max(0, rows_read - report.rejected)
+        async with self._db.tenant(tenant_id) as tx:
+            await quarantine(tx, origin, rejects)
+            if settle is not None:
+                await settle(tx, [report])
         return report
 
     async def _add(

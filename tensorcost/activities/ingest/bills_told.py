@@ -60,9 +60,10 @@ async def _told(
 
 
 def uncounted_told(bill: UncountedBill) -> dict[str, Any]:
-    """What counts in its place, and whether that says the very same."""
+    """What counts in its place, whether that says the very same, and the accounts that are then
+    on no bill."""
     counted = [{"origin": one.origin, "export": one.name} for one in bill.counted]
-    return {"counted": counted, "is_same": bill.is_same}
+    return {"counted": counted, "is_same": bill.is_same, "left_out": list(bill.left_out)}
 
 
 def _stays(

@@ -3,10 +3,10 @@
 The command line calls this module directly (decisions 36): no Temporal, no outside system.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,22 +14,31 @@ from tensorcost.activities.ingest.bill_files import (
     BillFormat,
     BillSource,
     LoadedBill,
-    distinct_files,
     load_bill_files,
 )
 from tensorcost.activities.ingest.bill_folders import find_bills
 from tensorcost.activities.ingest.bills import BillIngest
+from tensorcost.activities.ingest.call_files import (
+    BODIES,
+    call_files,
+    log_rows,
+    reading,
+    whole_file,
+)
+from tensorcost.activities.ingest.leftovers import left_out
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.ingest.stamps import Stamps, readable
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.ids import TenantId
-from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.formats import FileFormat
-from tensorcost.domain.spend.limits import RejectReason, TimeBounds
-from tensorcost.domain.spend.parsed import ParsedSpend, Reject
-from tensorcost.providers.bedrock.invocation_log import LogParse, parse_object
+from tensorcost.domain.spend.limits import TimeBounds
+from tensorcost.domain.spend.parsed import Reject
+from tensorcost.domain.tenancy.stored_secrets import StoredSecretKind
+from tensorcost.providers.bedrock.invocation_log import LogParse
 from tensorcost.providers.bedrock.model_family import family_and_tier
+from tensorcost.providers.exports.bad_file import BadFile
 from tensorcost.providers.exports.event_spec import CachedTokens, EventSpec
 from tensorcost.providers.exports.events import read_events
 from tensorcost.providers.exports.text_lines import content_hash
@@ -39,8 +48,6 @@ from tensorcost.storage.spend.batches import ObjectRef, Origin
 from tensorcost.storage.spend.quarantine import kept_rejects
 
 IMPORT_ORIGIN: Final = Origin("import")
-_HASHING_KEY: Final = "content_hash"
-_BLOCK: Final = 1 << 18
 _SPEND: Final = (FileFormat.BEDROCK_LOGS, FileFormat.EVENTS)
 _CURRENCY: Final = "currency"
 
@@ -73,6 +80,8 @@ class FilesReport:
     """Files of a bill with the content of another one: read once."""
     refused: list[str] = field(default_factory=list)
     """Files, and exports of bills, of which nothing was taken."""
+    skipped: list[str] = field(default_factory=list)
+    """Files of a folder that were not read: no data by their name, or of no bill."""
 
 
 OnFile = Callable[[Path, int, int], None]
@@ -94,119 +103,130 @@ class FileImporter:
         """Load every file; a file loaded before counts its rows as duplicates.
 
         Files of a bill are loaded together where they are its parts, as ``find_bills`` says.
-        Raises ValidationFailed for options that do not fit or a path without files.
+        Of a folder, a file of another kind is one reject, and the others are loaded. Raises
+        ValidationFailed for options that do not fit, a path without files, or one file alone
+        that is of another kind.
         """
-        now = self._clock()
-        report = FilesReport()
         if not wanted.path.exists():
             raise ValidationFailed(f"{wanted.path} does not exist", field="path")
-        if wanted.format not in _SPEND:
-            await self._load_bills(tenant_id, wanted, now, report, on_file)
-            return report
-        if wanted.format is FileFormat.BEDROCK_LOGS:
+        job = _Job(tenant_id, wanted, self._clock(), on_file)
+        if wanted.format in _SPEND:
+            await self._load_calls(job)
+        else:
+            await self._load_bills(job)
+        return job.report
+
+    async def _load_calls(self, job: "_Job") -> None:
+        wanted, report = job.wanted, job.report
+        is_logs = wanted.format is FileFormat.BEDROCK_LOGS
+        if is_logs:
             _refuse_event_options(wanted, wanted.constants)
-        paths = _paths(wanted)
+        paths = call_files(wanted.path, wanted.format)
+        if not paths:
+            raise ValidationFailed(f"{wanted.path} holds no file to import", field="path")
+        report.skipped = left_out(wanted.path, paths, whole=BODIES if is_logs else "")
         for number, path in enumerate(paths):
-            if on_file is not None:
-                on_file(path, number, len(paths))
-            one = await self._load_one(tenant_id, wanted, path, now, report)
-            if one.checkpoint is not None and one.checkpoint.rejected:
-                async with self._db.tenant(tenant_id) as tx:
-                    ref, most = report.objects[-1], one.checkpoint.rejected
-                    one.rejects = await kept_rejects(tx, IMPORT_ORIGIN, ref, path.name, most)
+            job.begin(path, number, len(paths))
+            try:
+                with readable():
+                    one = await self._load_file(job, path)
+            except BadFile as bad:
+                if path == wanted.path:
+                    raise
+                one = await self._refuse(job, path.name, bad)
             report.total.merge(one)
             report.files += 1
             if one.took_nothing:
                 report.refused.append(path.name)
-        return report
 
-    async def _load_one(
-        self,
-        tenant_id: TenantId,
-        wanted: FileImport,
-        path: Path,
-        now: datetime,
-        report: FilesReport,
-    ) -> IngestReport:
+    async def _load_file(self, job: "_Job", path: Path) -> IngestReport:
+        """A file that was loaded before is not read again; what was rejected of it is told."""
+        wanted, stamps = job.wanted, Stamps([path])
         file_hash = content_hash(path)
-        ref = ObjectRef(f"{wanted.format}:{path.name}", _reading(wanted, file_hash))
-        report.objects.append(ref)
-        if wanted.format is FileFormat.EVENTS:
-            spec = _event_spec(wanted, now)
-            return await self._spend.load_object(
-                tenant_id,
-                IMPORT_ORIGIN,
-                ref,
-                lambda: _or_no_rows(path, read_events(path, spec)),
-                seen=True,
-                file=path.name,
-            )
-        parse = await self._log_parse(tenant_id, path, file_hash, now)
-        return await self._spend.load_object(
-            tenant_id,
+        options = (wanted.mapping, wanted.constants)
+        version = reading(file_hash, options, wanted.cached, wanted.time_format)
+        ref = ObjectRef(f"{wanted.format}:{path.name}", version)
+        job.report.objects.append(ref)
+        is_events = wanted.format is FileFormat.EVENTS
+        if is_events:
+            rows = partial(read_events, path, _event_spec(wanted, job.now))
+        else:
+            rows = partial(log_rows, path, await self._log_parse(job, path, file_hash))
+        one = await self._spend.load_object(
+            job.tenant_id,
             IMPORT_ORIGIN,
             ref,
-            lambda: _or_no_rows(path, _log_rows(path, parse)),
-            overlap=True,
+            lambda: whole_file(path, rows(), stamps),
+            seen=is_events,
+            overlap=not is_events,
             file=path.name,
         )
+        if one.checkpoint is not None and one.checkpoint.rejected:
+            async with self._db.tenant(job.tenant_id) as tx:
+                most = one.checkpoint.rejected
+                one.rejects = await kept_rejects(tx, IMPORT_ORIGIN, ref, path.name, most)
+        return one
 
-    async def _load_bills(
-        self,
-        tenant_id: TenantId,
-        wanted: FileImport,
-        now: datetime,
-        report: FilesReport,
-        on_file: OnFile | None,
-    ) -> None:
+    async def _load_bills(self, job: "_Job") -> None:
+        wanted, report = job.wanted, job.report
         currency = _currency(wanted)
         kind = BillFormat(wanted.format.value)
         found = find_bills(wanted.path, wanted.export_name, has_manifests=kind.has_manifests)
-        numbers = {path: n for n, path in enumerate(p for one in found for p in one.paths)}
+        manifests = [one.manifest.path for one in found if one.manifest is not None]
+        used = [path for one in found for path in one.paths]
+        report.skipped = left_out(wanted.path.resolve(), [*used, *manifests])
+        numbers = {path: number for number, path in enumerate(used)}
         for parts in found:
-            files = distinct_files(parts)
-            report.copies += sorted(set(parts.labels) - set(files.labels))
             report.files += len(parts.paths)
-            loaded = await load_bill_files(
-                self._bills,
-                tenant_id,
-                IMPORT_ORIGIN,
-                BillSource(parts, files, kind, TimeBounds.at(now), currency),
-                lambda path: on_file(path, numbers[path], len(numbers)) if on_file else None,
-            )
+            try:
+                with readable():
+                    source = BillSource.of(parts, kind, TimeBounds.at(job.now), currency)
+                    report.copies += sorted(set(parts.labels) - set(source.files.labels))
+                    loaded = await load_bill_files(
+                        self._bills,
+                        job.tenant_id,
+                        IMPORT_ORIGIN,
+                        source,
+                        lambda path: job.begin(path, numbers[path], len(numbers)),
+                    )
+            except BadFile as bad:
+                if parts.is_alone:
+                    raise
+                refused = await self._refuse(job, parts.name, bad)
+                loaded = [LoadedBill(parts.export_name, "", parts.period, refused)]
             report.bills += loaded
             for one in loaded:
                 report.total.merge(one.report)
             if any(one.report.refused for one in loaded):
                 report.refused.append(parts.export_name)
 
-    async def _log_parse(
-        self, tenant_id: TenantId, path: Path, file_hash: str, now: datetime
-    ) -> LogParse:
-        async with self._db.tenant(tenant_id) as tx:
-            key = await read_secret(tx, _HASHING_KEY)
+    async def _refuse(self, job: "_Job", name: str, bad: BadFile) -> IngestReport:
+        reject = Reject(name, 0, bad.reason, bad.detail)
+        return await self._bills.refuse(job.tenant_id, IMPORT_ORIGIN, [reject], 1)
+
+    async def _log_parse(self, job: "_Job", path: Path, file_hash: str) -> LogParse:
+        async with self._db.tenant(job.tenant_id) as tx:
+            key = await read_secret(tx, StoredSecretKind.CONTENT_HASH)
         if key is None:
             raise ValidationFailed("the tenant has no hashing key: create it with tenant create")
         return LogParse(
-            file=path.name, hash_key=key, bounds=TimeBounds.at(now), file_hash=file_hash
+            file=path.name, hash_key=key, bounds=TimeBounds.at(job.now), file_hash=file_hash
         )
 
 
-def _paths(wanted: FileImport) -> list[Path]:
-    if wanted.path.is_file():
-        return [wanted.path]
-    found = sorted(path for path in wanted.path.rglob("*") if _is_data(path, wanted.format))
-    if not found:
-        raise ValidationFailed(f"{wanted.path} holds no file to import", field="path")
-    return found
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One import as it goes on."""
 
+    tenant_id: TenantId
+    wanted: FileImport
+    now: datetime
+    on_file: OnFile | None
+    report: FilesReport = field(default_factory=FilesReport)
 
-def _is_data(path: Path, file_format: FileFormat) -> bool:
-    if not path.is_file() or path.name.startswith("."):
-        return False
-    if file_format is FileFormat.BEDROCK_LOGS:
-        return "data" not in path.parts[-2:-1] and ".json" in path.name
-    return True
+    def begin(self, path: Path, number: int, count: int) -> None:
+        if self.on_file is not None:
+            self.on_file(path, number, count)
 
 
 def _event_spec(wanted: FileImport, now: datetime) -> EventSpec:
@@ -218,16 +238,6 @@ def _event_spec(wanted: FileImport, now: datetime) -> EventSpec:
         family_of=family_and_tier,
         time_format=wanted.time_format,
     )
-
-
-def _reading(wanted: FileImport, file_hash: str) -> str:
-    """The version of a file as read: with other options it is read anew, for what they take."""
-    options = (wanted.mapping, wanted.constants)
-    told = [[f"{k}={v}" for k, v in sorted(one.items())] for one in options]
-    if not any(told) and wanted.cached is CachedTokens.BESIDE and not wanted.time_format:
-        return file_hash
-    digest = blake2b(repr((told, wanted.cached.value, wanted.time_format)).encode(), digest_size=8)
-    return f"{file_hash}:{digest.hexdigest()}"
 
 
 def _currency(wanted: FileImport) -> str | None:
@@ -243,18 +253,3 @@ def _refuse_event_options(wanted: FileImport, constants: Mapping[str, str]) -> N
         raise ValidationFailed(
             "--map, --set and --time-format belong to --format events", field="map"
         )
-
-
-def _or_no_rows(path: Path, batches: Iterator[ParsedSpend]) -> Iterator[ParsedSpend]:
-    """The batches; a file without a single row is told of, for it may have been lost on its way."""
-    batch = None
-    for batch in batches:
-        yield batch
-    if batch is None:
-        empty = Reject(path.name, 0, RejectReason.NO_ROWS)
-        yield ParsedSpend(Grain.REQUEST, rejects=[empty], rows_read=1)
-
-
-def _log_rows(path: Path, parse: LogParse) -> Iterator[ParsedSpend]:
-    with path.open("rb") as file:
-        yield from parse_object(iter(lambda: file.read(_BLOCK), b""), parse)

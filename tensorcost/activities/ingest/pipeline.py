@@ -15,7 +15,7 @@ from tensorcost.activities.ingest.groups import Group, GroupReader, Target
 from tensorcost.activities.ingest.known import KnownDimensions
 from tensorcost.activities.ingest.load import Load
 from tensorcost.activities.ingest.prices import PriceBooks
-from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.ingest.report import IngestReport, Settle
 from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.ids import TenantId
 from tensorcost.storage.session import Database, TenantTx
@@ -64,6 +64,7 @@ class SpendIngest:
         *,
         overlap: bool = False,
         seen: bool = False,
+        settle: Settle | None = None,
     ) -> AsyncGenerator[IngestReport, None]:
         """Load objects, small ones together in one transaction and under one batch.
 
@@ -87,7 +88,8 @@ class SpendIngest:
             )
             for item in objects
         ]
-        async with aclosing(self._load(tenant_id, origin, targets, book, seen=seen)) as reports:
+        loading = self._load(tenant_id, origin, targets, book, seen=seen, settle=settle)
+        async with aclosing(loading) as reports:
             async for report in reports:
                 yield report
 
@@ -114,16 +116,29 @@ class SpendIngest:
         return report
 
     async def load_window(
-        self, tenant_id: TenantId, origin: Origin, name: str, chunks: Chunks, *, seen: bool = False
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        name: str,
+        chunks: Chunks,
+        *,
+        seen: bool = False,
+        settle: Settle | None = None,
     ) -> IngestReport:
         """Load polled or pushed rows without an object: every row is checked for a repeat."""
         book = await self._prices.current(tenant_id)
         window = Target(name, chunks, ref=None, checked=True)
-        [report] = [r async for r in self._load(tenant_id, origin, [window], book, seen=seen)]
+        loading = self._load(tenant_id, origin, [window], book, seen=seen, settle=settle)
+        [report] = [report async for report in loading]
         return report
 
     async def load_metrics(
-        self, tenant_id: TenantId, origin: Origin, windows: Sequence[SpendWindow]
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        windows: Sequence[SpendWindow],
+        *,
+        settle: Settle | None = None,
     ) -> AsyncGenerator[IngestReport, None]:
         """Upsert metric rows of re-read windows; rollups get the difference (decisions 11).
 
@@ -132,7 +147,8 @@ class SpendIngest:
         """
         book = await self._prices.current(tenant_id)
         targets = [Target(each.name, each.chunks, ref=None, checked=True) for each in windows]
-        async with aclosing(self._load(tenant_id, origin, targets, book, seen=False)) as reports:
+        loading = self._load(tenant_id, origin, targets, book, seen=False, settle=settle)
+        async with aclosing(loading) as reports:
             async for report in reports:
                 yield report
 
@@ -144,18 +160,25 @@ class SpendIngest:
         book: PriceBook,
         *,
         seen: bool,
+        settle: Settle | None,
     ) -> AsyncGenerator[IngestReport, None]:
         reader = GroupReader(targets, book)
         async with aclosing(ahead(reader.next_group)) as groups:
             async for group in groups:
                 if group.error is not None:
                     raise group.error
-                await self._load_group(tenant_id, origin, group, seen=seen)
+                await self._load_group(tenant_id, origin, group, seen=seen, settle=settle)
                 for target in group.targets:
                     yield target.report
 
     async def _load_group(
-        self, tenant_id: TenantId, origin: Origin, group: Group, *, seen: bool
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        group: Group,
+        *,
+        seen: bool,
+        settle: Settle | None,
     ) -> None:
         """One transaction. Targets that another load was quicker with are left to it."""
         targets = _unloaded(group.targets)
@@ -178,6 +201,8 @@ class SpendIngest:
                         await self._ensure_days(tenant_id, portion.days())
                         await load.add(portion)
             await load.close(targets)
+            if settle is not None:
+                await settle(tx, [target.report for target in group.targets])
         self._known.remember(tenant_id, load.stored)
 
     async def _ensure_days(self, tenant_id: TenantId, days: Iterable[date]) -> None:

@@ -1,9 +1,11 @@
 """What a load did, as every caller shows it."""
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from tensorcost.domain.cost.unpriced import UnpricedGroup, merge_unpriced
 from tensorcost.domain.spend.parsed import Reject
+from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import Counts
 
 _KEPT_REJECTS = 5000
@@ -67,3 +69,8 @@ class IngestReport:
         self.batch_ids.extend(other.batch_ids)
         self.unpriced = merge_unpriced([*self.unpriced, *other.unpriced])
         self.rejects.extend(other.rejects[: _KEPT_REJECTS - len(self.rejects)])
+
+
+Settle = Callable[[TenantTx, Sequence[IngestReport]], Awaitable[None]]
+"""Called as the last thing inside a transaction that loads, with the report of each of its objects
+or windows, in order: what it writes stands or falls with their rows."""

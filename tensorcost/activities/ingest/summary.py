@@ -54,6 +54,7 @@ async def import_summary(
         ],
         "bills": bills,
         "copies": report.copies,
+        "skipped": report.skipped,
         "by_model": [*_spend(by_model, "model_id"), *_bill(bill_by_model, "model_id")],
         "by_day": [*_spend(by_day, "day"), *_bill(bill_by_day, "day")],
         "totals": _totals(by_model, bill_by_model),

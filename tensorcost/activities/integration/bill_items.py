@@ -1,13 +1,13 @@
 """A bill as a work item loads it: one that stays broken is refused, and what is wrong is told."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from temporalio import activity
 
-from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.ingest.report import IngestReport, Settle
 from tensorcost.activities.integration.ports import BillChunk, BillLoader, ConnectorError
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_findings import NewFinding, Severity
@@ -16,7 +16,7 @@ from tensorcost.domain.money import format_nano
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.findings import record_findings, resolve_findings
-from tensorcost.storage.session import Database
+from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import Origin
 from tensorcost.storage.spend.bills import foreign_totals
 
@@ -27,10 +27,10 @@ _CODES: Final = (Code.BILL_REFUSED, Code.BILL_ROWS_REJECTED, Code.BILL_OTHER_CUR
 
 @dataclass(frozen=True, slots=True)
 class BillItems:
-    """Loads deliveries of a connection's bill."""
+    """Loads deliveries of a connection's bill; ``settle`` counts them."""
 
-    db: Database
     bills: BillLoader
+    settle: Settle
 
     async def load(
         self, tenant_id: TenantId, origin: Origin, chunk: BillChunk, now: datetime
@@ -40,8 +40,14 @@ class BillItems:
         A delivery that changed while it was read is begun again from its manifest a few times
         first, by raising. Other months of the bill are read in any case.
         """
+
+        async def settle(tx: TenantTx, reports: Sequence[IngestReport]) -> None:
+            await self._tell(tx, origin, chunk, reports, now)
+
         try:
-            report = await self.bills.load_bill(tenant_id, origin, chunk.delivery, chunk.parts)
+            report = await self.bills.load_bill(
+                tenant_id, origin, chunk.delivery, chunk.parts, settle=settle
+            )
         except ConnectorError as error:
             again = activity.info().attempt <= RESTARTS
             if again or error.code != Code.CHANGED_WHILE_READ:
@@ -49,19 +55,29 @@ class BillItems:
             broken = Reject(
                 chunk.delivery.manifest_key, 0, RejectReason.BROKEN_DELIVERY, error.message
             )
-            report = await self.bills.refuse(tenant_id, origin, [broken], 0)
-        if origin.connection_id is not None and not report.already_loaded:
-            subject = _subject(chunk)
-            async with self.db.tenant(tenant_id) as tx:
-                named = [(code, subject) for code in _CODES]
-                await resolve_findings(tx, origin.connection_id, named, now)
-                told = [_told(chunk, report)] if report.rejected else []
-                if not report.refused:
-                    foreign = await foreign_totals(tx, origin, chunk.delivery)
-                    told += [_foreign(chunk, foreign)] if foreign else []
-                await record_findings(tx, origin.connection_id, told, judged=(), now=now)
-            report.notes = tuple((one.code, _short(one)) for one in told)
+            report = await self.bills.refuse(tenant_id, origin, [broken], 0, settle=settle)
         return report
+
+    async def _tell(
+        self,
+        tx: TenantTx,
+        origin: Origin,
+        chunk: BillChunk,
+        reports: Sequence[IngestReport],
+        now: datetime,
+    ) -> None:
+        """What is wrong with the delivery, within the transaction that loads or refuses it."""
+        [report] = reports
+        told = [_told(chunk, report)] if report.rejected else []
+        if not report.refused:
+            foreign = await foreign_totals(tx, origin, chunk.delivery)
+            told += [_foreign(chunk, foreign)] if foreign else []
+        report.notes = tuple((one.code, _short(one)) for one in told)
+        await self.settle(tx, reports)
+        if origin.connection_id is not None:
+            named = [(code, _subject(chunk)) for code in _CODES]
+            await resolve_findings(tx, origin.connection_id, named, now)
+            await record_findings(tx, origin.connection_id, told, judged=(), now=now)
 
 
 def _subject(chunk: BillChunk) -> str:

@@ -19,10 +19,10 @@ def connector_for(connectors: Connectors, provider: str) -> Connector:
     return found
 
 
-def translated(error: ConnectorError) -> ApplicationError:
+def translated(error: ConnectorError, longest_pause: timedelta = LONGEST_PAUSE) -> ApplicationError:
     """Retried no sooner than the connector asks, later from attempt to attempt; or never."""
     if error.retry_after is None:
         return never(Failure.CUSTOMER_MUST_ACT, error.message, code=error.code)
     grown = timedelta(seconds=2 ** min(activity.info().attempt - 1, 10))
-    delay = max(timedelta(seconds=error.retry_after), min(grown, LONGEST_PAUSE))
+    delay = max(timedelta(seconds=error.retry_after), min(grown, longest_pause))
     return later(Failure.PROVIDER_THROTTLED, error.message, delay, code=error.code)

@@ -1,14 +1,13 @@
 """How far an item is: the work already committed, never work in flight."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.integration.ports import Chunk
 from tensorcost.domain.integration.contracts import Tally
-from tensorcost.storage.spend.batches import Counts
 
 ROWS_REJECTED: Final = "ROWS_REJECTED"
 _MOST_NOTE: Final = 900
@@ -31,38 +30,19 @@ class ItemCursor(BaseModel):
         """Of the first thing that the note tells; empty where nothing was refused."""
         return self.note.partition(":")[0]
 
-    @classmethod
-    def resume(cls, details: Sequence[object], saved: Self) -> Self:
-        """The further one of a heartbeat's cursor and the saved one.
-
-        Details that do not parse, or belong to another step, are no cursor: the saved one holds.
-        """
-        with suppress(ValidationError, IndexError):
-            found = cls.model_validate(details[0])
-            if found.step_key == saved.step_key and found.position > saved.position:
-                return found
-        return saved
-
-    def after(
-        self, position: str, report: IngestReport, *, size: int = 0, earlier: Counts | None = None
-    ) -> Self:
-        """The cursor once a chunk is committed.
-
-        An object that was loaded before adds no rows, save those of ``earlier``: what this run
-        itself committed without living to count it.
-        """
-        found = earlier or Counts(report.accepted, report.duplicate, report.rejected)
+    def after(self, chunk: Chunk, report: IngestReport) -> Self:
+        """The cursor once a chunk is committed. An object that was loaded before adds no rows."""
         added = Tally(
             objects=1,
-            rows_read=report.rows_read or found.accepted + found.duplicate + found.rejected,
-            accepted=found.accepted,
-            duplicate=found.duplicate,
-            rejected=found.rejected,
+            rows_read=report.rows_read,
+            accepted=report.accepted,
+            duplicate=report.duplicate,
+            rejected=report.rejected,
             unpriced=sum(group.rows for group in report.unpriced),
-            bytes_read=0 if report.already_loaded and earlier is None else size,
+            bytes_read=0 if report.already_loaded else getattr(chunk, "size", 0),
         )
         told = {"tally": self.tally + added, "note": self._noting(report)}
-        return self.model_copy(update={"position": position, **told})
+        return self.model_copy(update={"position": chunk.position, **told})
 
     def _noting(self, report: IngestReport) -> str:
         note = self.note

@@ -12,14 +12,14 @@ from temporalio import activity
 from tensorcost.activities.failures import gone_is_final
 from tensorcost.activities.heartbeat import beating
 from tensorcost.activities.integration.choose import connector_for, translated
-from tensorcost.activities.integration.looks import record_look
+from tensorcost.activities.integration.looks import note_trouble, record_look
 from tensorcost.activities.integration.ports import ConnectorError, Connectors, Discovery, Known
 from tensorcost.activities.integration.runs import ACTOR
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.events.envelope import NewEvent
 from tensorcost.domain.integration.accounts import ChangedAccount, account_changes
-from tensorcost.domain.integration.contracts import ConnectionKey
+from tensorcost.domain.integration.contracts import LONGEST_PAUSE, ConnectionKey
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import (
     Discovered,
@@ -64,10 +64,33 @@ class DiscoveryActivities:
     connectors: Connectors
     threads: Executor
     clock: Clock
+    longest_pause: timedelta = LONGEST_PAUSE
 
     @activity.defn(name="integration.discover")
     async def discover(self, request: DiscoveryRequest) -> Discovered:
-        """Store accounts with their coverage, the sites to read, and what is missing."""
+        """Store accounts with their coverage, the sites to read, and what is missing.
+
+        While that cannot be done the run tells why, and when it is tried again.
+        """
+        try:
+            return await self._discover(request)
+        except Exception as error:
+            await note_trouble(self.db, request, error, self.clock())
+            raise
+
+    @activity.defn(name="integration.judge_silence")
+    async def judge_silence(self, request: SilenceRequest) -> SilenceVerdict:
+        """Compare what logs explained with what CloudWatch counted, and write the findings."""
+        key = request.connection
+        async with beating(lambda: request.run_id), self.db.tenant(key.tenant_id) as tx:
+            sites = await active_sites(tx, key.connection_id)
+            counted = await _count(tx, key.provider, sites, request)
+            span = f"{request.window_start:%Y-%m-%d} to {request.window_end:%Y-%m-%d}"
+            findings = judge_silence(sites, counted, span)
+            await record_findings(tx, key.connection_id, findings, judged=JUDGED, now=self.clock())
+        return SilenceVerdict(findings=len(findings))
+
+    async def _discover(self, request: DiscoveryRequest) -> Discovered:
         key = request.connection
         with gone_is_final():
             prepared = await self._prepare(request)
@@ -83,22 +106,10 @@ class DiscoveryActivities:
                 )
         except ConnectorError as error:
             await self._note(key, error)
-            raise translated(error) from error
+            raise translated(error, self.longest_pause) from error
         with gone_is_final():
             async with self.db.tenant(key.tenant_id) as tx:
                 return await self._store(tx, request, found)
-
-    @activity.defn(name="integration.judge_silence")
-    async def judge_silence(self, request: SilenceRequest) -> SilenceVerdict:
-        """Compare what logs explained with what CloudWatch counted, and write the findings."""
-        key = request.connection
-        async with beating(lambda: request.run_id), self.db.tenant(key.tenant_id) as tx:
-            sites = await active_sites(tx, key.connection_id)
-            counted = await _count(tx, key.provider, sites, request)
-            span = f"{request.window_start:%Y-%m-%d} to {request.window_end:%Y-%m-%d}"
-            findings = judge_silence(sites, counted, span)
-            await record_findings(tx, key.connection_id, findings, judged=JUDGED, now=self.clock())
-        return SilenceVerdict(findings=len(findings))
 
     async def _prepare(self, request: DiscoveryRequest) -> tuple[Connection, Known] | None:
         """The connection and what is known of it; None where a look is not due."""

@@ -1,15 +1,17 @@
 """Items and their steps: begun in one transaction, written in another, however many they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from temporalio import activity
 
-from tensorcost.activities.failures import gone_is_final, never
+from tensorcost.activities.failures import gone_is_final, later, never
+from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.activities.integration.announce import tell_run
 from tensorcost.activities.integration.cursor import ItemCursor
+from tensorcost.activities.integration.groups import Piece
 from tensorcost.activities.integration.open_items import OpenItem, OpenItems, total
 from tensorcost.activities.integration.ports import ReadJob
 from tensorcost.activities.integration.runs import ACTOR
@@ -21,6 +23,7 @@ from tensorcost.domain.integration.progress_records import StoredProfile
 from tensorcost.domain.integration.progress_sources import HEALED_BY, subject_of
 from tensorcost.domain.integration.states import OPEN_STEPS, SourceKind, StepState
 from tensorcost.domain.spend.limits import TimeBounds
+from tensorcost.domain.tenancy.stored_secrets import StoredSecretKind
 from tensorcost.storage import audit
 from tensorcost.storage.findings import record_findings, resolve_findings
 from tensorcost.storage.integration import get_connection
@@ -30,9 +33,9 @@ from tensorcost.storage.session import Database, TenantTx
 from tensorcost.storage.spend.bills import current_manifests
 from tensorcost.storage.sync_steps import Step, begin_steps, save_steps
 
-CONTENT_HASH: Final = "content_hash"
 NEAR_PAST: Final = timedelta(days=400)
 """How far before its window a row may lie: AWS keeps nothing older that it could send now."""
+RESUME_AFTER: Final = timedelta(seconds=1)
 _NAMED_BY_NOBODY: Final = frozenset({SourceKind.PROFILES, SourceKind.BILL})
 
 
@@ -52,7 +55,7 @@ async def begin_items(
             connection = await get_connection(tx, key.connection_id)
             steps = await begin_steps(tx, run_id, step_keys, now, attempt=attempt)
             open_ones = [steps[k] for k in step_keys if steps[k].state in OPEN_STEPS]
-            hash_key = await read_secret(tx, CONTENT_HASH)
+            hash_key = await read_secret(tx, StoredSecretKind.CONTENT_HASH)
             profiles = await _profiles(tx, key, [step.item for step in open_ones])
             bills = any(step.item.site.source is SourceKind.BILL for step in open_ones)
             manifests = await current_manifests(tx, str(key.connection_id)) if bills else ()
@@ -60,7 +63,9 @@ async def begin_items(
         raise never(Failure.INVALID_ITEM, "the tenant has no hashing key")
     items = []
     for step in open_ones:
-        cursor = _cursor(step)
+        cursor = ItemCursor(
+            step_key=step.item.step_key, position=step.cursor, tally=step.tally, note=step.detail
+        )
         job = ReadJob(
             connection,
             step.item,
@@ -70,9 +75,26 @@ async def begin_items(
             _named_in(step.item, profiles),
             manifests,
         )
-        items.append(OpenItem(job, cursor, saved=cursor, begun=step.begun))
+        items.append(OpenItem(job, cursor, saved=cursor, attempt=attempt))
     ended = total(_as_it_ended(step) for step in steps.values() if step.state not in OPEN_STEPS)
     return OpenItems(key, run_id, items, ended, saved_at=now)
+
+
+async def mark_items(
+    tx: TenantTx, work: OpenItems, loaded: Iterable[tuple[Piece, IngestReport]], now: datetime
+) -> None:
+    """Count on their steps what ``tx`` loads. Raises where another attempt has followed.
+
+    It would else add rows that nobody counts, or a figure of which that one knows nothing.
+    """
+    cursors: dict[OpenItem, ItemCursor] = {}
+    for (item, chunk), report in loaded:
+        cursors[item] = cursors.get(item, item.cursor).after(chunk, report)
+    savings = [item.saving(work.run_id, cursor) for item, cursor in cursors.items()]
+    if len(await save_steps(tx, work.run_id, savings, now)) < len(savings):
+        raise later(Failure.SUPERSEDED, "the item has ended or was begun again", RESUME_AFTER)
+    for item, cursor in cursors.items():
+        item.saved = cursor
 
 
 async def write_items(db: Database, work: OpenItems, now: datetime) -> None:
@@ -82,12 +104,10 @@ async def write_items(db: Database, work: OpenItems, now: datetime) -> None:
     resolved. What stopped a read stands as a finding until the source is read again.
     """
     due = [item for item in work.items if item.is_due]
-    if not due:
-        return
     key = work.connection
     async with db.tenant(key.tenant_id) as tx:
-        savings = [item.saving(work.run_id) for item in due]
-        written = await save_steps(tx, work.run_id, savings, now)
+        savings = [item.saving(work.run_id, item.furthest) for item in due]
+        written = await save_steps(tx, work.run_id, savings, now) if savings else set()
         ending = [item for item in due if item.is_complete and item.step_key in written]
         if ending:
             await _end(tx, work, ending, now)
@@ -96,7 +116,7 @@ async def write_items(db: Database, work: OpenItems, now: datetime) -> None:
             await record_findings(tx, key.connection_id, found, judged=(), now=now)
         await tell_run(tx, work.run_id, now)
     for item in due:
-        item.saved, item.ended = item.cursor, item.is_complete
+        item.saved, item.ended = item.furthest, item.is_complete
     work.saved_at = now
 
 
@@ -119,13 +139,6 @@ async def _end(tx: TenantTx, work: OpenItems, items: Sequence[OpenItem], now: da
     for item in items:
         if item.cursor.tally.rejected:
             tx.emit(_quarantined(work, item))
-
-
-def _cursor(step: Step) -> ItemCursor:
-    saved = ItemCursor(
-        step_key=step.item.step_key, position=step.cursor, tally=step.tally, note=step.detail
-    )
-    return ItemCursor.resume(activity.info().heartbeat_details, saved)
 
 
 def _as_it_ended(step: Step) -> Tally:

@@ -21,11 +21,11 @@ from tensorcost.activities.integration.attempts import note_failure
 from tensorcost.activities.integration.choose import connector_for, translated
 from tensorcost.activities.integration.chunk_load import ChunkLoader
 from tensorcost.activities.integration.groups import Piece, in_groups
-from tensorcost.activities.integration.item_steps import begin_items, write_items
+from tensorcost.activities.integration.item_steps import RESUME_AFTER, begin_items, write_items
 from tensorcost.activities.integration.open_items import OpenItem, OpenItems
-from tensorcost.activities.integration.ports import Connectors, Loaders, ObjectChunk
+from tensorcost.activities.integration.ports import ConnectorError, Connectors, Loaders
 from tensorcost.domain.clock import Clock
-from tensorcost.domain.integration.contracts import Failure
+from tensorcost.domain.integration.contracts import LONGEST_PAUSE, Failure
 from tensorcost.domain.integration.contracts_steps import (
     ItemLeft,
     ItemOrder,
@@ -34,11 +34,8 @@ from tensorcost.domain.integration.contracts_steps import (
     ItemsOutcome,
 )
 from tensorcost.storage.session import Database
-from tensorcost.storage.spend.batches import Counts
-from tensorcost.storage.sync_steps import objects_of_run
 
 SAVE_EVERY: Final = timedelta(seconds=1)
-RESUME_AFTER: Final = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +48,7 @@ class ItemActivities:
     threads: Executor
     clock: Clock
     beat_every: timedelta = field(default=BEAT_EVERY)
+    longest_pause: timedelta = LONGEST_PAUSE
 
     @activity.defn(name="integration.ingest_item")
     async def ingest_item(self, order: ItemOrder) -> ItemOutcome:
@@ -67,7 +65,7 @@ class ItemActivities:
             await self._ingest(work)
             for item in work.items:
                 if item.error is not None:
-                    raise translated(item.error) from item.error
+                    raise self._translated(item.error) from item.error
         except Exception as error:
             await note_failure(self.db, order, error, self.clock())
             raise
@@ -109,16 +107,10 @@ class ItemActivities:
 
     async def _load(self, work: OpenItems, group: Sequence[Piece]) -> None:
         """Load some chunks; an item's cursor moves past each once it is committed."""
-        own: dict[str, Counts] | None = None
         loader = ChunkLoader(self.db, self.loaders, self.clock, work)
         async with aclosing(loader.load(group)) as reports:
             async for (item, chunk), report in reports:
-                earlier = None
-                if report.already_loaded and item.begun and isinstance(chunk, ObjectChunk):
-                    own = await self._own_objects(work, group) if own is None else own
-                    earlier = own.get(chunk.ref.key)
-                size = getattr(chunk, "size", 0)
-                item.cursor = item.cursor.after(chunk.position, report, size=size, earlier=earlier)
+                item.cursor = item.cursor.after(chunk, report)
                 item.in_hand -= 1
                 work.newest = item.cursor
                 activity.heartbeat(item.cursor)
@@ -128,15 +120,12 @@ class ItemActivities:
                 if draining:
                     raise later(Failure.DRAINING, "the worker is shutting down", RESUME_AFTER)
 
-    async def _own_objects(self, work: OpenItems, group: Sequence[Piece]) -> dict[str, Counts]:
-        key = work.connection
-        names = [chunk.ref.key for _, chunk in group if isinstance(chunk, ObjectChunk)]
-        async with self.db.tenant(key.tenant_id) as tx:
-            return await objects_of_run(tx, work.run_id, str(key.connection_id), names)
+    def _translated(self, error: ConnectorError) -> ApplicationError:
+        return translated(error, self.longest_pause)
 
     async def _left(self, work: OpenItems, item: OpenItem, failure: Exception) -> ItemLeft:
         """Tell on its step why the item is left, and how it goes on."""
-        error = translated(item.error) if item.error is not None else failure
+        error = failure if item.error is None else self._translated(item.error)
         order = ItemOrder(connection=work.connection, run_id=work.run_id, step_key=item.step_key)
         await note_failure(self.db, order, error, self.clock())
         tried = activity.info().attempt

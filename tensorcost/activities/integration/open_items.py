@@ -15,13 +15,16 @@ from tensorcost.storage.sync_steps import StepSaving
 
 @dataclass(slots=True, eq=False)
 class OpenItem:
-    """One item. ``cursor`` is the newest committed one, ``saved`` the one that its step has."""
+    """One item. ``cursor`` is past what the loader has reported, ``saved`` the one of its step.
+
+    The step has it from the transaction that loaded the rows, so that an attempt that dies takes
+    no counter with it. Only an object that was loaded before moves ``cursor`` first.
+    """
 
     job: ReadJob
     cursor: ItemCursor
     saved: ItemCursor
-    begun: bool
-    """Whether an attempt before this one began it."""
+    attempt: int
     in_hand: int = 0
     """Chunks handed out and not loaded yet."""
     is_read: bool = False
@@ -43,19 +46,25 @@ class OpenItem:
     @property
     def is_due(self) -> bool:
         """Whether there is something to write to its step."""
-        changed = self.is_complete or self.error is not None or self.cursor != self.saved
+        changed = self.is_complete or self.error is not None or self.furthest is not self.saved
         return changed and not self.ended
 
-    def saving(self, run_id: UUID) -> StepSaving:
-        """Its step as it is to be written."""
+    @property
+    def furthest(self) -> ItemCursor:
+        """One transaction loads several chunks, which are reported one by one."""
+        return max(self.saved, self.cursor, key=lambda cursor: cursor.tally.objects)
+
+    def saving(self, run_id: UUID, cursor: ItemCursor) -> StepSaving:
+        """Its step as it is to be written with a cursor."""
         return StepSaving(
             run_id,
             self.step_key,
             StepState.COMPLETED if self.is_complete else StepState.RUNNING,
-            self.cursor.tally,
-            detail=self.cursor.note,
-            cursor=self.cursor.position,
-            error_code=self.cursor.code,
+            cursor.tally,
+            detail=cursor.note,
+            cursor=cursor.position,
+            error_code=cursor.code,
+            attempt=self.attempt,
         )
 
 

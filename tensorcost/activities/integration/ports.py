@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from tensorcost.activities.ingest.pipeline import SpendObject, SpendWindow
-from tensorcost.activities.ingest.report import IngestReport
+from tensorcost.activities.ingest.report import IngestReport, Settle
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_findings import NewFinding
@@ -197,16 +197,29 @@ class SpendLoader(Protocol):
         *,
         overlap: bool = False,
         seen: bool = False,
+        settle: Settle | None = None,
     ) -> AsyncGenerator[IngestReport, None]:
         """A report for each object, in order, once it is committed."""
         ...
 
     async def load_window(
-        self, tenant_id: TenantId, origin: Origin, name: str, chunks: Spend, *, seen: bool = False
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        name: str,
+        chunks: Spend,
+        *,
+        seen: bool = False,
+        settle: Settle | None = None,
     ) -> IngestReport: ...
 
     def load_metrics(
-        self, tenant_id: TenantId, origin: Origin, windows: Sequence[SpendWindow]
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        windows: Sequence[SpendWindow],
+        *,
+        settle: Settle | None = None,
     ) -> AsyncGenerator[IngestReport, None]:
         """A report for each window, in order, once it is committed."""
         ...
@@ -216,11 +229,23 @@ class BillLoader(Protocol):
     """``activities.ingest.bills.BillIngest``."""
 
     async def load_bill(
-        self, tenant_id: TenantId, origin: Origin, delivery: BillDelivery, parts: Bills
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        delivery: BillDelivery,
+        parts: Bills,
+        *,
+        settle: Settle | None = None,
     ) -> IngestReport: ...
 
     async def refuse(
-        self, tenant_id: TenantId, origin: Origin, rejects: list[Reject], rows_read: int
+        self,
+        tenant_id: TenantId,
+        origin: Origin,
+        rejects: list[Reject],
+        rows_read: int,
+        *,
+        settle: Settle | None = None,
     ) -> IngestReport: ...
 
 

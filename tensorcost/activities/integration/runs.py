@@ -200,7 +200,7 @@ class RunActivities:
             if changed:
                 await self._tell_end(tx, run)
             ended = RunEnded(changed=changed, owes_backfill=await self._owes(tx, key, run))
-            is_due = bool(await read_periods_due(tx))
+            is_due = bool(await read_periods_due(tx, now))
         if is_due:
             await self.reconciling.ask(
                 ReconcileRequest(tenant_id=key.tenant_id, requested_by=ACTOR)

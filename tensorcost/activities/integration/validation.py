@@ -41,7 +41,7 @@ from tensorcost.storage.integration import (
 )
 from tensorcost.storage.session import Database, TenantTx
 from tensorcost.storage.sync_history import finish_run, open_run
-from tensorcost.storage.sync_steps import StepSaving, add_finished_step
+from tensorcost.storage.sync_steps import StepSaving, note_step, skip_open_steps
 
 ACTOR = system_actor("onboarding")
 _ENDINGS = {
@@ -128,7 +128,7 @@ class ValidationActivities:
         async with self.db.tenant(key.tenant_id) as tx:
             for position, step in enumerate(verdict.steps, start=1):
                 saving = StepSaving(report.run_id, step.name, _state_of(step), Tally(), step.detail)
-                await add_finished_step(tx, saving, position=position, source="probe", now=now)
+                await note_step(tx, saving, position=position, source="probe", now=now)
             await record_findings(
                 tx, key.connection_id, verdict.findings, judged=verdict.judged, now=now
             )
@@ -153,6 +153,7 @@ class ValidationActivities:
         state, run_state, event = _ENDINGS[order.phase]
         with gone_is_final():
             async with self.db.tenant(key.tenant_id) as tx:
+                await skip_open_steps(tx, order.run_id, now)
                 ended = await finish_run(tx, order.run_id, run_state, now, note=order.note)
                 before = await get_connection(tx, key.connection_id)
                 # A cancel after a failure meets an ended run: the connection still changes.

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from tensorcost.domain.cost.reconciliation.closing import (
+    Cause,
     MonthBill,
     PeriodState,
     month_closed_until,
@@ -32,8 +33,8 @@ class Month:
     """The bill: every counted export's current delivery."""
     closed_until: date
     former: Version | None
-    is_due: bool
-    """Bill or usage are newer than the former version."""
+    causes: tuple[Cause, ...]
+    """What is not as the former version saw it."""
 
     @property
     def days(self) -> int:
@@ -49,6 +50,10 @@ async def read_month(tx: TenantTx, period: date, now: datetime) -> Month:
     versions = await read_versions(tx, period)
     former = versions[0] if versions else None
     closed_before = None if former is None else former.closed_until
+    found = await read_periods_due(tx, now, period)
+    causes = set(found[0].causes if found else ())
+    if former is not None and former.has_other_rules:
+        causes.add(Cause.RULES)  # also of a final month, which they alone do not make due
     closed = [MonthBill(b.last_usage_day, b.known_at, bool(b.invoice_id)) for b in bills]
     return Month(
         period=period,
@@ -56,7 +61,7 @@ async def read_month(tx: TenantTx, period: date, now: datetime) -> Month:
         deliveries=tuple(bill.delivery_id for bill in bills),
         closed_until=month_closed_until(period, closed, closed_before),
         former=former,
-        is_due=bool(await read_periods_due(tx, period)),
+        causes=tuple(cause for cause in Cause if cause in causes),
     )
 
 

@@ -16,7 +16,6 @@ from tensorcost.activities.reconciliation.tell import report_month, tell_month
 from tensorcost.activities.reconciliation.unchanged import compare_inputs, keep_inputs
 from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.contracts import ReconciliationReport
-from tensorcost.domain.cost.price_book import PriceBook
 from tensorcost.domain.cost.rates import token_rates
 from tensorcost.domain.cost.reconciliation.content import content_hash
 from tensorcost.domain.cost.reconciliation.coverage import Place
@@ -50,9 +49,9 @@ class Reconciler:
         self._clock = clock
 
     async def due(self, tenant_id: TenantId) -> list[date]:
-        """The billing months whose bill or usage is newer than their newest version."""
+        """The billing months whose newest version is not of today's bill, usage and rules."""
         async with self._db.tenant(tenant_id) as tx:
-            return [due.period for due in await read_periods_due(tx)]
+            return [due.period for due in await read_periods_due(tx, self._clock())]
 
     async def reconcile(
         self, tenant_id: TenantId, period: date, requested_by: str, on_day: OnDay | None = None
@@ -67,11 +66,11 @@ class Reconciler:
             await lock_period(tx, period)
             month = await read_month(tx, period, now)
             version = await open_version(
-                tx, period, month.closed_until, month.deliveries, requested_by
+                tx, period, month.closed_until, month.deliveries, requested_by, month.causes
             )
             restated = await self._write_days(tx, month, version, on_day)
             shared = await judge_payers(tx, month, now)
-            if not version.days_changed and not month.is_due:
+            if not version.days_changed and not month.causes:
                 return await report_month(tx, month, None, shared)
             await close_version(tx, version, days=month.days)
             report = await report_month(tx, month, version, shared)
@@ -87,11 +86,16 @@ class Reconciler:
         before = await current_hashes(tx, month.period)
         restated, done = False, len(inputs.unchanged)
         days = read_day_inputs(
-            tx, month.period, month.closed_until, month.deliveries, skipped=inputs.unchanged
+            tx,
+            month.period,
+            month.closed_until,
+            month.deliveries,
+            lambda where, day: token_rates(where, book, day),
+            skipped=inputs.unchanged,
         )
         usage_types = UsageTypes(tx, month.deliveries)
         async for day in days:
-            result, links = await asyncio.to_thread(_reconciled, day, book)
+            result, links = await asyncio.to_thread(_reconciled, day)
             if links:
                 named = {line.dim_id for link in links.values() for line in link.lines}
                 result = tell_links(result, links, await usage_types.of(named))
@@ -107,10 +111,6 @@ class Reconciler:
         return restated
 
 
-def _reconciled(inputs: DayInputs, book: PriceBook) -> tuple[DayResult, dict[Place, Link]]:
-    places = {row.dim_id: row.where for row in inputs.logged}
-    rates = {dim_id: token_rates(where, book, inputs.day) for dim_id, where in places.items()}
-    result = reconcile_day(
-        inputs.billed, [row.at_rates(rates[row.dim_id]) for row in inputs.logged]
-    )
+def _reconciled(inputs: DayInputs) -> tuple[DayResult, dict[Place, Link]]:
+    result = reconcile_day(inputs.billed, inputs.logged)
     return result, find_links(inputs.billed, result)

@@ -7,6 +7,7 @@ from typing import Any
 from tensorcost.domain.cost.contracts import ReconciliationReport
 from tensorcost.domain.cost.reconciliation.months import month_name
 from tensorcost.domain.ids import TenantId
+from tensorcost.storage.reconciliation.versions import read_older_rules
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.uncounted_bills import UncountedBill, read_uncounted
 
@@ -20,6 +21,7 @@ def reconciliation_summary(reports: Sequence[ReconciliationReport]) -> dict[str,
                 "state": report.state.value,
                 "version": report.former if report.version is None else report.version,
                 "changed": report.version is not None,
+                "causes": [cause.value for cause in report.causes],
                 "closed_until": report.closed_until.isoformat(),
                 **total.model_dump(),
                 "shared_accounts": list(report.shared_accounts),
@@ -33,11 +35,18 @@ def reconciliation_summary(reports: Sequence[ReconciliationReport]) -> dict[str,
     }
 
 
+async def older_rules_summary(db: Database, tenant_id: TenantId) -> list[str]:
+    """Months whose newest version was made by older rules, the newest first. Final ones stay so
+    until somebody asks for them."""
+    async with db.tenant(tenant_id) as tx:
+        return [month_name(period) for period in await read_older_rules(tx)]
+
+
 async def uncounted_summary(
     db: Database, tenant_id: TenantId, periods: Collection[date] | None = None
 ) -> list[dict[str, Any]]:
-    """Bills of these months, or of all, that do not count, and what counts in their place. A mere
-    copy of what counts is left out."""
+    """Bills of these months, or of all, that do not count, what counts in their place, and the
+    accounts that are then on no bill. A mere copy of what counts is not told."""
     async with db.tenant(tenant_id) as tx:
         found = await read_uncounted(tx, periods)
     return [_uncounted(bill) for bill in found if not bill.is_same]
@@ -50,4 +59,5 @@ def _uncounted(bill: UncountedBill) -> dict[str, Any]:
         "origin": bill.export.origin,
         "payer": bill.payer_account_id,
         "counted": [{"origin": one.origin, "export": one.name} for one in bill.counted],
+        "left_out": list(bill.left_out),
     }

@@ -58,6 +58,7 @@ async def report_month(
         closed_until=month.closed_until,
         days=month.days,
         days_changed=0 if version is None else version.days_changed,
+        causes=() if version is None else version.causes,
         totals=tuple(
             _totals(name, sums.get(name, NO_BILL), ledger.get(name))
             for name in sorted(sums.keys() | ledger.keys())
@@ -82,6 +83,7 @@ async def tell_month(
         "closed_until": report.closed_until.isoformat(),
         "days": report.days,
         "days_changed": report.days_changed,
+        "causes": [cause.value for cause in version.causes],
         "shared_accounts": list(report.shared_accounts),
         "requested_by": version.requested_by,
     }
@@ -92,6 +94,7 @@ async def tell_month(
             "period": month,
             "from_version": report.former,
             "to_version": version.version,
+            "causes": told["causes"],
             "billed": report.restated_by,
             "largest": [part.model_dump() for part in report.restated],
         }

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from tensorcost.domain.cost.reconciliation.closing import PeriodState
+from tensorcost.domain.cost.reconciliation.closing import Cause, PeriodState
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import Contract
 
@@ -98,6 +98,9 @@ class ReconciliationReport(Contract):
     """Days of the month before this one are reconciled; the bill of the others still grows."""
     days: int = 0
     days_changed: int = 0
+    causes: tuple[Cause, ...] = ()
+    """What the version saw that the one before it did not; none where only prices may have changed
+    or nothing has."""
     totals: tuple[MonthTotals, ...] = ()
     shared_accounts: tuple[str, ...] = ()
     """Accounts that two payers bill in this month; both bills count."""

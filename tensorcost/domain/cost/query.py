@@ -66,7 +66,8 @@ class Charges(StrEnum):
     USAGE = "usage"
     """AI usage: what logs explain, what they do not, and estimates where nothing is billed."""
     INVOICE = "invoice"
-    """Everything on the invoices and nothing else: over any dimension the sum is the bill."""
+    """On reconciled days everything on the invoices and nothing else: over any dimension the sum
+    is the bill. Days that are not reconciled, and parts of a day, count list estimates."""
 
 
 @dataclass(frozen=True, slots=True)

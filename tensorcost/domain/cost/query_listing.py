@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
 
-from tensorcost.domain.clock import require_utc
 from tensorcost.domain.cost.query import SpendFilter
 from tensorcost.domain.cost.query_window import Window
-from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.facts import Grain, Source
 
 
@@ -22,17 +20,6 @@ class EventKey:
     def parts(self) -> tuple[str, str]:
         """The key as texts, for a cursor; microseconds and all."""
         return (self.ts.isoformat(), str(self.event_id))
-
-    @classmethod
-    def parse(cls, parts: tuple[str | int, ...]) -> Self:
-        """The key that ``parts`` wrote; ValidationFailed for anything else."""
-        try:
-            ts, event_id = parts
-            return cls(require_utc(datetime.fromisoformat(str(ts))), UUID(str(event_id)))
-        except (ValueError, OverflowError):
-            raise ValidationFailed(
-                "not a cursor that this list handed out", field="cursor"
-            ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,9 @@ class EventType(StrEnum):
     TENANT_MEMBER_ROLE_CHANGED = "tenant.member_role_changed"
     TENANT_MEMBER_REMOVED = "tenant.member_removed"
     TENANT_ONBOARDING_ADVANCED = "tenant.onboarding_advanced"
+    TENANT_SECRET_ROTATION_STARTED = "tenant.secret_rotation_started"  # noqa: S105
+    TENANT_SECRET_ROTATION_ENDED = "tenant.secret_rotation_ended"  # noqa: S105
+    TENANT_SECRET_ROLLED_BACK = "tenant.secret_rolled_back"  # noqa: S105
     POLICY_CREATED = "policy.created"
     POLICY_UPDATED = "policy.updated"
     SYSTEM_EVENTS_THROTTLED = "system.events_throttled"

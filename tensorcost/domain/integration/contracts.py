@@ -41,6 +41,7 @@ class Failure(StrEnum):
     UNKNOWN_PROVIDER = "UnknownProvider"
     INVALID_ITEM = "InvalidItem"
     DRAINING = "WorkerDraining"
+    SUPERSEDED = "Superseded"
     NOT_NOW = "NotAllowedNow"
     CLOSED = "AlreadyClosed"
     NO_BILL = "NoBill"

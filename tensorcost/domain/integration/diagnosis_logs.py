@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from tensorcost.domain.integration import log_remedies
 from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
 from tensorcost.domain.integration.diagnosis_codes import Code, Judgement, finding, place, ranked
 from tensorcost.domain.integration.plan import Site
@@ -84,9 +85,7 @@ def _off(seen: LogPlace) -> NewFinding:
         Code.LOGGING_OFF,
         Severity.INFO if quiet else Severity.WARNING,
         f"Model invocation logging is off in {seen.region}",
-        "Switch it on under Bedrock, Settings, Model invocation logging, in the region of the "
-        "calls. It adds attribution by application, user and agent, cache advice and routing "
-        "advice; spend by model is read without it.",
+        log_remedies.SWITCH_ON,
         subject=place(seen.account, seen.region),
         evidence=_evidence(seen),
     )
@@ -99,8 +98,7 @@ def _wrong_region(seen: LogPlace) -> NewFinding:
         RankedCause(
             code="LOGGING_IN_ANOTHER_REGION",
             title=f"Logging was switched on in {regions}, but the calls are in {seen.region}",
-            remedy=f"Switch model invocation logging on in {seen.region}: it only sees the calls "
-            "of its own region.",
+            remedy=log_remedies.switch_on_in(seen.region),
             likelihood=0.8 if calls_here else 0.3,
         ),
         RankedCause(
@@ -127,7 +125,7 @@ def _group_missing(seen: LogPlace) -> NewFinding:
         Code.LOG_GROUP_MISSING,
         Severity.WARNING,
         f"The log group {seen.missing_group} is not there",
-        "Give the connection the destination that Bedrock's settings show.",
+        log_remedies.NAME_DESTINATION,
         subject=place(seen.account, seen.region),
         evidence=_evidence(seen) | {"log_group": seen.missing_group},
     )

@@ -3,7 +3,7 @@ for the others, save the sample read of CloudWatch."""
 
 from typing import Final
 
-from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
+from tensorcost.domain.integration.contracts_findings import RankedCause, Severity
 from tensorcost.domain.integration.diagnosis_codes import (
     REFUSED,
     Code,
@@ -45,79 +45,77 @@ def judge_cloudwatch(failure: CallFailure, about: ProbedConnection) -> Judgement
 def judge_logging(failure: CallFailure, about: ProbedConnection) -> Judgement | None:
     if failure.kind not in REFUSED:
         return None
-    found = finding(
+    return _warning(
         Code.BEDROCK_DENIED,
-        Severity.WARNING,
+        failure,
         "The role may not read Bedrock's settings",
         "Allow bedrock:GetModelInvocationLoggingConfiguration, bedrock:ListInferenceProfiles "
         "and bedrock:ListTagsForResource: they say where logs go and what opaque ids mean.",
-        subject=place(failure.account, failure.region),
-        evidence=evidence_of(failure),
     )
-    return Judgement(found)
 
 
 def judge_log_group(failure: CallFailure, about: ProbedConnection) -> Judgement | None:
     if failure.kind is ErrorKind.KMS_DENIED:
-        return Judgement(_kms(failure, "the log group"))
+        return _kms(failure, "the log group")
     if failure.kind not in REFUSED:
         return None
-    found = finding(
+    return _warning(
         Code.LOGS_DENIED,
-        Severity.WARNING,
+        failure,
         "The role may not read the log group",
         "Deploy the stack with BedrockLogGroupArn set to this group, or allow "
         "logs:FilterLogEvents on it and logs:DescribeLogGroups.",
-        subject=place(failure.account, failure.region),
-        evidence=evidence_of(failure),
     )
-    return Judgement(found)
 
 
 def judge_log_bucket(failure: CallFailure, about: ProbedConnection) -> Judgement | None:
-    subject = place(failure.account, failure.region)
     if failure.kind is ErrorKind.KMS_DENIED:
-        return Judgement(_kms(failure, "the log bucket"))
+        return _kms(failure, "the log bucket")
     if failure.kind in _GONE:
-        found = finding(
+        return _warning(
             Code.LOG_BUCKET,
-            Severity.WARNING,
+            failure,
             "The bucket of the invocation logs is not there",
             "Compare the bucket's name and region with Bedrock's settings.",
-            subject=subject,
-            evidence=evidence_of(failure),
         )
-        return Judgement(found)
     if failure.kind not in REFUSED:
         return None
-    found = finding(
+    return _warning(
         Code.LOG_BUCKET_DENIED,
-        Severity.WARNING,
+        failure,
         "The role may not read the bucket of the invocation logs",
         "Deploy the stack with BedrockLogBucket set to this bucket, or allow s3:GetObject and "
         "s3:ListBucket on it; a bucket policy must not deny them.",
-        subject=subject,
-        evidence=evidence_of(failure),
     )
-    return Judgement(found)
 
 
-def _kms(failure: CallFailure, what: str) -> NewFinding:
-    return finding(
+def _kms(failure: CallFailure, what: str) -> Judgement:
+    return _warning(
         Code.KMS_DENIED,
-        Severity.WARNING,
+        failure,
         f"The key that encrypts {what} refuses the role",
         "Allow kms:Decrypt to the role in the key's policy, and deploy the stack with "
         "KmsKeyArn set to the key.",
+    )
+
+
+def _warning(code: Code, failure: CallFailure, title: str, remedy: str) -> Judgement:
+    """A source that does not answer in one place; the others are read without it."""
+    found = finding(
+        code,
+        Severity.WARNING,
+        title,
+        remedy,
         subject=place(failure.account, failure.region),
         evidence=evidence_of(failure),
     )
+    return Judgement(found)
 
 
 def judge_cur_bucket(failure: CallFailure, about: ProbedConnection) -> Judgement | None:
     bucket = about.cur_bucket
     if failure.kind is ErrorKind.KMS_DENIED:
-        return Judgement(_kms(failure, "the bill's bucket"))
+        return _kms(failure, "the bill's bucket")
     if failure.kind in _GONE:
         found = finding(
             Code.CUR_BUCKET,

@@ -119,9 +119,15 @@ _LIST_ACCOUNTS: Final = """\
 #!/bin/sh
 # Lists the accounts of the organisation and whether the management account may enter them.
 # Run it with credentials of the management account. It reads and changes nothing: the
-# credentials that it is given for each account are thrown away at once.
+# credentials that it is given for each account may only read and are thrown away at once.
 set -u
 role={role}
+policy={policy}
+enter() {{
+  aws sts assume-role --role-session-name tensorcost-check \\
+    --role-arn "arn:{partition}:iam::$1:role/$2" --policy "$policy" \\
+    --query AssumedRoleUser.Arn --output text 2>&1 </dev/null
+}}
 management=$(aws sts get-caller-identity --query Account --output text) || exit 2
 accounts=$(aws organizations list-accounts \\
   --query 'Accounts[].[Id, State || Status]' --output text) || exit 2
@@ -132,13 +138,16 @@ while read -r account state; do
     echo "OWN      $account (management account: the stack's role reads it)"
   elif [ "$state" != ACTIVE ]; then
     echo "SKIPPED  $account ($state)"
-  elif refusal=$(aws sts assume-role --role-session-name tensorcost-check \\
-      --role-arn "arn:{partition}:iam::$account:role/$role" \\
-      --query AssumedRoleUser.Arn --output text 2>&1 </dev/null); then
+  elif refusal=$(enter "$account" "$role"); then
     echo "COVERED  $account"
   else
     missing=$((missing + 1))
+    for other in {others}; do
+      if enter "$account" "$other" >/dev/null; then refusal="There:$other"; fi
+    done
     case $refusal in
+      There:*)
+        echo "MISSING  $account (there is no $role, but ${{refusal#There:}})" ;;
       *AccessDenied* | *NoSuchEntity*)
         echo "MISSING  $account ($role is not there, or does not trust $management)" ;;
       *)
@@ -153,10 +162,17 @@ END
 """STS answers a missing role and one that does not trust us with the same AccessDenied."""
 
 
-def list_accounts_script(jump_role: str, *, region: str = "") -> str:
+def list_accounts_script(jump_role: str, policy: str, *, region: str = "") -> str:
     """A POSIX shell script for the management account; exit status 1 when accounts lack the role.
 
-    It enters each member as the connection will, which is the only check that AWS answers
-    without a profile for every account.
+    It enters each member as the connection will, with the session ``policy`` of every hop, which
+    is the only check that AWS answers without a profile for every account. Where the role does
+    not let it in, it tries the other usual names: a connection knows one.
     """
-    return _LIST_ACCOUNTS.format(role=shlex.quote(jump_role), partition=partition_of(region))
+    others = [one for one in (DEFAULT_JUMP_ROLE, CONTROL_TOWER_JUMP_ROLE) if one != jump_role]
+    return _LIST_ACCOUNTS.format(
+        role=shlex.quote(jump_role),
+        others=" ".join(others),
+        policy=shlex.quote(policy),
+        partition=partition_of(region),
+    )

@@ -6,7 +6,7 @@ A provider's adapter fills these; nothing here knows how the calls were made.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from tensorcost.domain.integration.states import ConnectionMode
 
@@ -99,6 +99,10 @@ class ProbeResult:
     facts: Mapping[Fact, str] = field(default_factory=dict)
     skipped: str = ""
     """Why it was not made; empty when it was."""
+
+    @classmethod
+    def not_made(cls, probe: Probe, why: str) -> Self:
+        return cls(probe, True, skipped=why)
 
     def fact(self, key: Fact) -> str:
         return self.facts.get(key, "")

@@ -1,6 +1,7 @@
 """A look for accounts and sources, as a step of its run's history."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
 
 from tensorcost.domain.integration.accounts import ChangedAccount
@@ -32,3 +33,14 @@ def look_told(found: Discovered) -> str:
     if found.missing:
         parts.append(f"missing: {', '.join(found.missing)}")
     return "; ".join(parts)
+
+
+def trouble_told(code: str, error: str, attempt: int, again: datetime | None) -> str:
+    """Why an attempt to look failed, after when the next one follows: the text may be cut."""
+    when = "soon" if again is None else f"at {again:%H:%M:%S} UTC"
+    return f"attempt {attempt} failed, the next one follows {when}; {code_and_text(code, error)}"
+
+
+def code_and_text(code: str, error: str) -> str:
+    """The text of an error, with its code before it where it has one."""
+    return f"{code}: {error}" if code else error

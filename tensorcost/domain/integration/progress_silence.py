@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tensorcost.domain.integration import log_remedies
 from tensorcost.domain.integration.contracts_findings import NewFinding, RankedCause, Severity
 from tensorcost.domain.integration.plan import Site
 from tensorcost.domain.integration.states import LOG_SOURCES, SourceKind
@@ -68,8 +69,7 @@ def _silent_logs(place: Place, invocations: int, window: str) -> NewFinding:
             RankedCause(
                 code="WRONG_REGION",
                 title=f"Logging is on in another region than {region}",
-                remedy="Switch model invocation logging on in the region of the calls: the "
-                "destination must be in the same account and region.",
+                remedy=log_remedies.switch_on_in(region),
                 likelihood=0.5,
             ),
             RankedCause(
@@ -82,7 +82,7 @@ def _silent_logs(place: Place, invocations: int, window: str) -> NewFinding:
             RankedCause(
                 code="OTHER_DESTINATION",
                 title="Logs go to a bucket or log group that the connection does not name",
-                remedy="Give the connection the destination that Bedrock's settings show.",
+                remedy=log_remedies.NAME_DESTINATION,
                 likelihood=0.2,
             ),
         ),
@@ -97,8 +97,7 @@ def _not_logged(place: Place, invocations: int, window: str) -> NewFinding:
         severity=Severity.INFO,
         subject=f"{account}/{region}",
         title=f"Calls in {region} are counted, but not logged",
-        remedy="Switch model invocation logging on there: it adds attribution by application, "
-        "user and agent, cache advice and routing advice.",
+        remedy=log_remedies.SWITCH_ON,
         evidence=_evidence(place, invocations, window),
     )
 
@@ -129,8 +128,7 @@ def _unexplained(place: Place, window: str) -> NewFinding:
         severity=Severity.WARNING,
         subject=f"{account}/{region}",
         title=f"No log arrived from {region}, and CloudWatch cannot be asked why",
-        remedy="Grant cloudwatch:GetMetricData and cloudwatch:ListMetrics: the Invocations "
-        "metric tells a quiet account from a lost log.",
+        remedy=log_remedies.GRANT_METRICS,
         evidence=_evidence(place, 0, window),
     )
 

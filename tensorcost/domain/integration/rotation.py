@@ -5,8 +5,12 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Final
 
+from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.integration.contracts_rotation import Admission, Look, RotationState, Side
 
+SHORTEST_OVERLAP: Final = 1
+LONGEST_OVERLAP: Final = 30
+"""Days for which both secrets of a rotation may stand."""
 LOOKS_PER_PACE: Final = 20
 LONGEST_PAUSE: Final = timedelta(minutes=10)
 """Who waits for somebody else's change need not ask more often; ``verify`` asks at once."""
@@ -25,6 +29,15 @@ class Ending:
     state: RotationState
     keep: Side
     note: str = ""
+
+
+def overlap_of(days: int) -> timedelta:
+    """An overlap of so many days; ValidationFailed outside 1 to 30."""
+    if not SHORTEST_OVERLAP <= days <= LONGEST_OVERLAP:
+        raise ValidationFailed(
+            f"the overlap is {SHORTEST_OVERLAP} to {LONGEST_OVERLAP} days", field="overlap_days"
+        )
+    return timedelta(days=days)
 
 
 def pause_after(looks: int, interval: timedelta) -> timedelta:

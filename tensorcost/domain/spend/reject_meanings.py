@@ -105,14 +105,14 @@ MEANINGS: Final[Mapping[str, RejectMeaning]] = {
         "Look whether line ends are missing.",
     ),
     RejectReason.BAD_MANIFEST: RejectMeaning(
-        "the bill's manifest cannot be read",
-        "connections",
+        "the bill's manifest cannot be read, or is one of several for its month",
+        "aws-cur, focus, connections",
         "Look at the export in AWS; the former bill stays until it is delivered whole.",
     ),
     RejectReason.BROKEN_DELIVERY: RejectMeaning(
-        "a part that the bill's manifest names is missing or changed",
-        f"{_BILLS}, connections",
-        "Fetch the whole export again; the former bill stays until then.",
+        "a part of the bill is missing, or a file changed or could not be opened while it was read",
+        "every format, connections",
+        "Fetch it whole and import it again; the former bill stays until then.",
     ),
     RejectReason.NO_ROWS: RejectMeaning(
         "the file holds no row",

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 
 from tensorcost.domain.cost.query_listing import EventKey
 from tensorcost.gateway.envelope import Bytes, Envelope, listed, ok
-from tensorcost.gateway.paging import cursor_of, key_of
+from tensorcost.gateway.paging import CURSOR
 from tensorcost.gateway.routes.ai_shapes import (
     ActorCostOut,
     EventParams,
@@ -32,6 +32,7 @@ from tensorcost.gateway.routes.cost_shapes import (
 from tensorcost.gateway.routes.event_shapes import EventOut, event_row
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
+from tensorcost.services.cursors import cursor_of, key_of, time_and_id
 from tensorcost.services.spend.answers import (
     ActorCost,
     EventPage,
@@ -57,8 +58,10 @@ def _spend(routes: APIRouter, spend: SpendService) -> None:
     @serves(SpendService.events)
     async def list_ai_spend(caller: Caller, params: Annotated[EventParams, Query()]) -> Bytes:
         """Single events, newest first: the last 24 hours unless `from` and `to` say otherwise."""
-        after = EventKey.parse(key_of(params.cursor, 2)) if params.cursor is not None else None
-        page = await spend.events(caller, params.ask(), params.limit, after)
+        after = time_and_id(key_of(params.cursor, CURSOR), CURSOR)
+        page = await spend.events(
+            caller, params.ask(), params.limit, None if after is None else EventKey(*after)
+        )
         return listed([event_row(row) for row in page.rows], next_cursor=_next(page))
 
     @routes.get("/spend/summary", response_model=Envelope[SpendSummaryOut])
@@ -109,7 +112,7 @@ def _push(routes: APIRouter, push: PushService) -> None:
 
 
 def _next(page: EventPage) -> str | None:
-    return cursor_of(*page.rows[-1].event.key.parts()) if page.has_more else None
+    return cursor_of(page.rows[-1].event.key.parts()) if page.has_more else None
 
 
 def _summary(found: SpendSummary) -> Json:

@@ -18,6 +18,7 @@ from tensorcost.gateway.routes.cost_shapes import (
     UnpricedOut,
 )
 from tensorcost.providers.exports.event_spec import CachedTokens
+from tensorcost.services.cursors import MAX_CURSOR
 from tensorcost.services.spend.push import MAX_EVENTS
 from tensorcost.services.spend.service import MAX_EVENTS as MAX_LISTED
 from tensorcost.services.spend.service import EventsRequest
@@ -27,7 +28,7 @@ class EventParams(WindowParams, FilterParams):
     unpriced_only: bool = Field(default=False, description="Only events without a price.")
     limit: int | None = Field(default=None, ge=1, le=MAX_LISTED, description="Events to list.")
     cursor: str | None = Field(
-        default=None, max_length=512, description="`next_cursor` of the page before."
+        default=None, max_length=MAX_CURSOR, description="`next_cursor` of the page before."
     )
 
     def ask(self) -> EventsRequest:

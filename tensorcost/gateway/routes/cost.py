@@ -24,16 +24,15 @@ from tensorcost.gateway.routes.cost_shapes import (
     answered,
     beside_json,
     breakdown_json,
-    buckets_json,
-    line_json,
     rows_json,
+    series_json,
     sums_json,
     unpriced_json,
 )
 from tensorcost.gateway.routes.price_shapes import PriceMatchOut, matches_json
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
-from tensorcost.services.cost.answers import CostSummary, TimeSeries
+from tensorcost.services.cost.answers import CostSummary
 from tensorcost.services.cost.service import CostService
 from tensorcost.services.prices import PriceInForce, PriceService
 
@@ -150,7 +149,7 @@ def _sums(routes: APIRouter, costs: CostService) -> None:
         found = await costs.timeseries(
             caller, params.ask(), params.step, params.group_by, params.lines
         )
-        return ok(_series(found))
+        return ok(series_json(found))
 
 
 def _prices(routes: APIRouter, prices: PriceService) -> None:
@@ -191,18 +190,6 @@ def _summary(found: CostSummary) -> Json:
             }
             for mark in found.freshness
         ],
-    }
-
-
-def _series(found: TimeSeries) -> Json:
-    return {
-        **answered(found.window, found.as_of, found.settlement),
-        "step": found.step.value,
-        "group_by": None if found.group_by is None else found.group_by.value,
-        "buckets": buckets_json(found.buckets),
-        "lines": [line_json(line) for line in found.lines],
-        "totals": sums_json(found.sums),
-        "beside": beside_json(found.beside),
     }
 
 

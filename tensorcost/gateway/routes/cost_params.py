@@ -16,6 +16,7 @@ from tensorcost.domain.cost.query import (
 )
 from tensorcost.domain.spend.facts import Source
 from tensorcost.services.cost.asking import CostRequest
+from tensorcost.services.prices import MAX_SOURCE
 
 _NAMES_NOTHING = "The empty text keeps the rows that name nothing here."
 _TEXT = 2048
@@ -73,7 +74,8 @@ class CostParams(WindowParams, FilterParams):
     charges: Charges = Field(
         default=Charges.USAGE,
         description="What counts on reconciled days: AI usage, or everything on the invoice, "
-        "taxes and credits in rows of their own.",
+        "taxes and credits in rows of their own. Other days, and parts of a day, count list "
+        "estimates either way.",
     )
 
     def ask(self) -> CostRequest:
@@ -112,7 +114,9 @@ class PriceImportParams(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     effective_from: date = Field(description="UTC day from which these prices hold.")
     source: str = Field(
-        min_length=1, max_length=200, description="Where the figures are from, such as a contract."
+        min_length=1,
+        max_length=MAX_SOURCE,
+        description="Where the figures are from, such as a contract.",
     )
 
 

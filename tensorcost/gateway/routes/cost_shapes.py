@@ -12,7 +12,7 @@ from tensorcost.domain.cost.rollup import RollupMeasures
 from tensorcost.domain.cost.summary import CURRENCY, Beside, Line, Row, Sums, Table, known_cost
 from tensorcost.domain.cost.summary_unpriced import UnpricedPart
 from tensorcost.domain.money import format_nano
-from tensorcost.services.cost.answers import Breakdown, Bucket, Settlement
+from tensorcost.services.cost.answers import Breakdown, Bucket, Settlement, TimeSeries
 
 Json = dict[str, Any]
 _TOKENS = (
@@ -176,6 +176,19 @@ def breakdown_json(found: Breakdown) -> Json:
         "rows": rows_json(found.table),
         "rest": rest_json(found.table),
         "beside": beside_json(found.table.beside),
+    }
+
+
+def series_json(found: TimeSeries) -> Json:
+    """What ``SeriesOut`` describes; also what the command line prints."""
+    return {
+        **answered(found.window, found.as_of, found.settlement),
+        "step": found.step.value,
+        "group_by": None if found.group_by is None else found.group_by.value,
+        "buckets": buckets_json(found.buckets),
+        "lines": [line_json(line) for line in found.lines],
+        "totals": sums_json(found.sums),
+        "beside": beside_json(found.beside),
     }
 
 

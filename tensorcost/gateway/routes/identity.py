@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
-from tensorcost.domain.audit.chain import ChainHead
+from tensorcost.domain.audit.chain import ChainHead, Entry
 from tensorcost.domain.errors import ValidationFailed
 from tensorcost.gateway.envelope import Bytes, Envelope, listed, ok, row_of
 from tensorcost.gateway.paging import Paging, next_cursor, time_and_id
@@ -64,19 +64,7 @@ def router(audit: AuditService) -> APIRouter:
         wanted = AuditFilter(action=action, actor=actor, since=since, until=until)
         rows = await audit.list(caller, wanted, limit=page.limit, after=time_and_id(page))
         return listed(
-            [
-                _AuditEntryRow(
-                    str(row.entry_id),  # of the driver's type: a third of what encoding it takes
-                    row.at,
-                    row.actor,
-                    row.action,
-                    row.resource_type,
-                    row.resource_id,
-                    row.detail,
-                    row.trace_id,
-                )
-                for row in rows
-            ],
+            [_entry_row(row) for row in rows],
             next_cursor=next_cursor(
                 rows, page, lambda row: (row.at.isoformat(), str(row.entry_id))
             ),
@@ -108,3 +96,16 @@ def router(audit: AuditService) -> APIRouter:
         )
 
     return routes
+
+
+def _entry_row(entry: Entry) -> object:
+    return _AuditEntryRow(
+        str(entry.entry_id),  # of the driver's type: a third of what encoding it takes
+        entry.at,
+        entry.actor,
+        entry.action,
+        entry.resource_type,
+        entry.resource_id,
+        entry.detail,
+        entry.trace_id,
+    )

@@ -5,11 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from tensorcost.domain.errors import NotFound, ValidationFailed
+from tensorcost.domain.errors import NotFound
 from tensorcost.domain.integration.contracts_connection import ConnectionChanges
 from tensorcost.domain.integration.states import FindingState, RunKind
 from tensorcost.gateway.envelope import Bytes, Envelope, accepted, created, ok
-from tensorcost.gateway.paging import Page, Paging, next_cursor, time_and_id
+from tensorcost.gateway.paging import CURSOR, Paging, next_cursor, time_and_id
 from tensorcost.gateway.routes.integration_shapes import (
     AccountOut,
     CancelIn,
@@ -31,11 +31,11 @@ from tensorcost.gateway.routes.integration_shapes import (
 )
 from tensorcost.gateway.scoped import Caller, api
 from tensorcost.services.authorise import serves
+from tensorcost.services.cursors import position, row_id
 from tensorcost.services.integration import IntegrationService, NewConnection
 from tensorcost.services.integration_history import IntegrationHistory
 
 STEPS_SHOWN: Final = 50
-FOREIGN_CURSOR: Final = "not a cursor that this list handed out"
 YAML: Final = b"application/yaml"
 JSON_FILE: Final = b"application/json"
 SHELL: Final = b"application/x-sh"
@@ -190,7 +190,7 @@ def _findings(routes: APIRouter, history: IntegrationHistory) -> None:
             limit=page.limit,
             connection_id=connection_id,
             state=state,
-            after=_id_after(page),
+            after=row_id(page.after, CURSOR),
         )
         return ok(
             [finding_out(row) for row in rows],
@@ -213,7 +213,7 @@ def _outcomes(routes: APIRouter, history: IntegrationHistory) -> None:
     async def list_quarantine(caller: Caller, connection_id: UUID, page: Paging) -> Bytes:
         """Rows and files that were not accepted: position and reason, never their text."""
         rows = await history.quarantine(
-            caller, limit=page.limit, connection_id=connection_id, after=_id_after(page)
+            caller, limit=page.limit, connection_id=connection_id, after=row_id(page.after, CURSOR)
         )
         return ok(
             [quarantined_out(row) for row in rows],
@@ -244,7 +244,9 @@ def _runs(routes: APIRouter, history: IntegrationHistory) -> None:
     async def list_run_steps(caller: Caller, run_id: UUID, page: Paging) -> Bytes:
         """The steps of a run, in their order."""
         await history.run(caller, run_id)
-        rows = await history.steps(caller, run_id, limit=page.limit, after=_position_after(page))
+        rows = await history.steps(
+            caller, run_id, limit=page.limit, after=position(page.after, CURSOR)
+        )
         return ok(
             [step_out(row) for row in rows],
             next_cursor=next_cursor(rows, page, lambda row: (row.position,)),
@@ -256,26 +258,6 @@ def _runs(routes: APIRouter, history: IntegrationHistory) -> None:
         """Stop a backfill or sync. What is committed stays."""
         await history.cancel_run(caller, run_id, body.reason if body is not None else "")
         return accepted(run_out(await history.run(caller, run_id), []))
-
-
-def _id_after(page: Page) -> UUID | None:
-    """The keyset of a list ordered by id; ValidationFailed when the cursor is another list's."""
-    if page.after is None:
-        return None
-    try:
-        (row_id,) = page.after
-        return UUID(str(row_id))
-    except ValueError as error:
-        raise ValidationFailed(FOREIGN_CURSOR, field="cursor") from error
-
-
-def _position_after(page: Page) -> int:
-    """The same for a list ordered by position."""
-    if page.after is None:
-        return -1
-    if len(page.after) != 1 or not isinstance(page.after[0], int):
-        raise ValidationFailed(FOREIGN_CURSOR, field="cursor")
-    return page.after[0]
 
 
 def _file(text: str, name: str, media: bytes) -> Bytes:

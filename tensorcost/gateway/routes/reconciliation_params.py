@@ -7,8 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from tensorcost.domain.cost.query import MAX_ROWS
 from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass
 from tensorcost.domain.money import nano_from_decimal
-from tensorcost.gateway.paging import DEFAULT_LIMIT, MAX_LIMIT, Page, key_of
+from tensorcost.gateway.paging import CURSOR, DEFAULT_LIMIT, MAX_LIMIT, Page
 from tensorcost.gateway.routes.cost_params import WindowParams
+from tensorcost.services.cursors import MAX_CURSOR, key_of
 from tensorcost.services.reconciliation.asking import CoverageAsk, LedgerAsk, LinesAsk
 from tensorcost.storage.reconciliation.ledger import LedgerOrder
 
@@ -30,12 +31,12 @@ class KnownParams(BaseModel):
 
 class PagedParams(KnownParams):
     cursor: str | None = Field(
-        default=None, max_length=512, description="`next_cursor` of the page before."
+        default=None, max_length=MAX_CURSOR, description="`next_cursor` of the page before."
     )
 
     def page(self, limit: int) -> Page:
         """The page asked for; ValidationFailed where the cursor is none of ours."""
-        return Page(limit, None if self.cursor is None else key_of(self.cursor))
+        return Page(limit, key_of(self.cursor, CURSOR))
 
 
 class MonthsParams(PagedParams):

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from tensorcost.domain.cost.reconciliation.facts import CellSum, Gap, GapClass, Money
 from tensorcost.domain.cost.reconciliation.months import month_name
-from tensorcost.domain.cost.reconciliation.remedies import explain
+from tensorcost.domain.cost.reconciliation.remedies import explain, explain_places
 from tensorcost.domain.money import format_nano
 from tensorcost.gateway.routes.cost_shapes import Json
 from tensorcost.services.reconciliation.answers import Difference, Month, MonthDetail, MonthTotal
@@ -22,6 +22,11 @@ from tensorcost.storage.reconciliation.versions import Version
 from tensorcost.storage.spend.bill_periods import BilledPeriod
 
 _ADD_UP: Final = "They add up to `billed` less `estimate`."
+
+_CAUSES: Final = (
+    "What it saw that the version before did not: `bill`, `usage`, `rules`. None where somebody "
+    "asked for it, and prices may have changed."
+)
 
 
 class BasesOut(BaseModel):
@@ -85,6 +90,10 @@ class PeriodOut(BaseModel):
         description="Of the bill: `open`, `closing` or `final`; with `as_of` as it was then."
     )
     pending: bool = Field(description="A bill is known that this version does not hold yet.")
+    older_rules: bool = Field(
+        description="This version was made by older rules of ours. A month that is not final is "
+        "reconciled anew with the next sync, a final one when it is asked for."
+    )
     version: int | None
     known_at: datetime | None
     closed_until: date | None = Field(description="Days before this one are reconciled.")
@@ -101,6 +110,7 @@ class VersionOut(BaseModel):
     requested_by: str
     days: int
     days_changed: int
+    causes: list[str] = Field(description=_CAUSES)
     deliveries: list[UUID]
 
 
@@ -144,6 +154,7 @@ class DifferenceOut(BaseModel):
     period: str
     from_version: int
     to_version: int
+    causes: list[str] = Field(description="Of the versions from the one to the other.")
     totals: list[DeltaTotalOut]
     deltas: list[DeltaOut] = Field(description="Signed; the largest change of the bill first.")
     rest: int = Field(description="Changes beyond `limit`; the totals hold them too.")
@@ -189,6 +200,7 @@ def month_json(found: Month) -> Json:
         "period": month_name(found.period),
         "state": found.state.value,
         "pending": found.is_pending,
+        "older_rules": found.has_older_rules,
         "version": version and version.version,
         "known_at": version and version.known_at,
         "closed_until": version and version.closed_until,
@@ -219,6 +231,7 @@ def difference_json(found: Difference) -> Json:
         "period": month_name(found.period),
         "from_version": found.former,
         "to_version": found.latter,
+        "causes": [cause.value for cause in found.causes],
         "totals": [
             {"currency": one.currency, **_delta(one.estimate_nano, one.billed, one.attributed)}
             for one in found.totals
@@ -272,7 +285,7 @@ def _classes(gaps: Mapping[GapClass, Money]) -> list[Json]:
 
 
 def _explained(name: GapClass, money: Money, contributors: Sequence[Contributor]) -> Json:
-    known = explain(name, {})
+    known = explain_places(name, [one.evidence for one in contributors])
     return {
         "class": name.value,
         "amount": bases_json(money),
@@ -298,6 +311,7 @@ def _version(version: Version) -> Json:
         "requested_by": version.requested_by,
         "days": version.days,
         "days_changed": version.days_changed,
+        "causes": [cause.value for cause in version.causes],
         "deliveries": version.deliveries,
     }
 

@@ -1,6 +1,6 @@
 """Rotation of a connection's secret: both valid for a while, none interrupted (B9)."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from tensorcost.domain.integration.contracts_rotation import (
     RotationState,
     SecretKind,
 )
+from tensorcost.domain.integration.rotation import LONGEST_OVERLAP, SHORTEST_OVERLAP
 from tensorcost.gateway.envelope import Bytes, Envelope, accepted, ok
 from tensorcost.gateway.routes.integration_shapes import CancelIn
 from tensorcost.gateway.scoped import Caller, api
@@ -22,7 +23,7 @@ from tensorcost.services.secret_rotation import RotationView, SecretRotationServ
 
 class RotateIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
-    overlap_days: Annotated[int, Field(ge=1, le=30)] = OVERLAP.days
+    overlap_days: Annotated[int, Field(ge=SHORTEST_OVERLAP, le=LONGEST_OVERLAP)] = OVERLAP.days
 
 
 class CustomerStepOut(BaseModel):
@@ -63,8 +64,8 @@ def router(rotations: SecretRotationService) -> APIRouter:
         caller: Caller, connection_id: UUID, body: RotateIn | None = None
     ) -> Bytes:
         """Begin to rotate the ExternalId, or join the rotation under way; the step to take."""
-        overlap = timedelta(days=(body or RotateIn()).overlap_days)
-        return accepted(_out(await rotations.begin(caller, connection_id, overlap)))
+        overlap_days = (body or RotateIn()).overlap_days
+        return accepted(_out(await rotations.begin(caller, connection_id, overlap_days)))
 
     @routes.get("/connections/{connection_id}/rotation", response_model=shape)
     @serves(SecretRotationService.get)

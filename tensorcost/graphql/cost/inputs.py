@@ -17,7 +17,8 @@ strawberry.enum(
 strawberry.enum(
     Charges,
     name="CostCharges",
-    description="What counts on reconciled days: AI usage, or everything on the invoice.",
+    description="What counts on reconciled days: AI usage, or everything on the invoice. Other "
+    "days, and parts of a day, count list estimates either way.",
 )
 strawberry.enum(Source, name="SpendSource", description="Where the spend was incurred.")
 

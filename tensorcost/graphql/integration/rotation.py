@@ -1,6 +1,6 @@
 """Rotation of a connection's secret: its progress, and what steers it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 import strawberry
@@ -120,7 +120,7 @@ class RotationMutations:
     ) -> RotationResult:
         context = info.context
         begun = await context.services.rotations.begin(
-            context.principal, uuid_in(id, CONNECTION), timedelta(days=overlap_days)
+            context.principal, uuid_in(id, CONNECTION), overlap_days
         )
         return SecretRotation.from_domain(begun)
 

@@ -3,7 +3,7 @@
 import strawberry
 
 from tensorcost.domain.cost.reconciliation import facts
-from tensorcost.domain.cost.reconciliation.closing import PeriodState
+from tensorcost.domain.cost.reconciliation.closing import Cause, PeriodState
 from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass, LineClass, Share
 from tensorcost.domain.cost.reconciliation.shortfall import ShortfallCause
 from tensorcost.domain.cost.reconciliation.silence import SilenceCause
@@ -18,6 +18,7 @@ strawberry.enum(
     description="The newest day first, or the largest amount of a class (of the one asked for).",
 )
 strawberry.enum(LineClass, name="BilledClass", description="What lines of a bill charge for.")
+strawberry.enum(Cause, name="RestatementCause")
 strawberry.enum(PeriodState, name="BillingState")
 strawberry.enum(Share, name="BilledShare", description="Where billed money went.")
 strawberry.enum(SilenceCause, name="SilenceCause")

@@ -8,10 +8,10 @@ import strawberry
 
 from tensorcost.domain.cost.query import DEFAULT_ROWS
 from tensorcost.domain.cost.reconciliation import facts
-from tensorcost.domain.cost.reconciliation.closing import PeriodState
+from tensorcost.domain.cost.reconciliation.closing import Cause, PeriodState
 from tensorcost.domain.cost.reconciliation.facts import GapClass, LineClass, Share
 from tensorcost.domain.cost.reconciliation.months import month_name
-from tensorcost.domain.cost.reconciliation.remedies import explain
+from tensorcost.domain.cost.reconciliation.remedies import explain, explain_places
 from tensorcost.graphql.execution.sizes import CURRENCIES, listed
 from tensorcost.graphql.reconciliation.amounts import BilledAmount
 from tensorcost.graphql.scalars import Count, Money
@@ -101,6 +101,10 @@ class ReconciliationVersion:
     requested_by: str
     days: int
     days_changed: int
+    causes: list[Cause] = listed(
+        len(Cause),
+        "What it saw that the version before did not. None: prices alone may differ.",
+    )
 
     @classmethod
     def from_domain(cls, found: versions.Version) -> "ReconciliationVersion":
@@ -111,6 +115,7 @@ class ReconciliationVersion:
             requested_by=found.requested_by,
             days=found.days,
             days_changed=found.days_changed,
+            causes=list(found.causes),
         )
 
 
@@ -122,6 +127,10 @@ class ReconciliationPeriod:
     )
     pending: bool = strawberry.field(
         description="A bill is known that the version does not hold yet."
+    )
+    older_rules: bool = strawberry.field(
+        description="The version was made by older rules of ours. A month that is not final is "
+        "reconciled anew with the next sync, a final one when it is asked for."
     )
     version: ReconciliationVersion | None
     totals: list[ReconciliationTotal] = listed(CURRENCIES)
@@ -210,6 +219,7 @@ class ReconciliationDiff:
     period: str
     from_version: int
     to_version: int
+    causes: list[Cause] = listed(len(Cause), "Of the versions from the one to the other.")
     totals: list[ReconciliationDelta] = listed(CURRENCIES)
     deltas: list[ReconciliationDelta] = listed(
         DEFAULT_ROWS, "The largest change of the bill first.", by_limit=True
@@ -222,6 +232,7 @@ class ReconciliationDiff:
             period=month_name(found.period),
             from_version=found.former,
             to_version=found.latter,
+            causes=list(found.causes),
             totals=[_delta(one) for one in found.totals],
             deltas=[_delta(one, one) for one in found.deltas],
             rest_count=found.rest_count,
@@ -234,13 +245,14 @@ def _fields(found: answers.Month) -> dict[str, Any]:
         "period": month_name(found.period),
         "state": found.state,
         "pending": found.is_pending,
+        "older_rules": found.has_older_rules,
         "version": None if version is None else ReconciliationVersion.from_domain(version),
         "totals": [ReconciliationTotal.from_domain(total) for total in found.totals],
     }
 
 
 def _explained(currency: str, name: GapClass, places: Sequence[Contributor]) -> ExplainedGap:
-    known = explain(name, {})
+    known = explain_places(name, [one.evidence for one in places])
     return ExplainedGap(
         currency=currency,
         gap_class=name,

@@ -33,11 +33,12 @@ class SpendQueries:
     ) -> Connection[SpendEvent] | None:
         context, page = info.context, page_of(first, after)
         given = (filter or SpendFilterInput()).to_domain()
+        after_key = page.after_time()
         found = await context.services.spend.events(
             context.principal,
             EventsRequest(start=from_, end=to, filter=given, unpriced_only=unpriced_only),
             page.limit,
-            None if page.after is None else EventKey.parse(page.after),
+            None if after_key is None else EventKey(*after_key),
         )
         return connection(
             found.rows,

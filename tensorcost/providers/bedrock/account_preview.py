@@ -64,7 +64,10 @@ def preview_accounts(sessions: AwsSessions, roles: Sequence[str]) -> AccountPrev
     try:
         members = list(list_accounts(session))
     except ProviderError as error:
-        raise _not_listed(error, session) from error
+        refused = _not_listed(error, session)
+        if refused is None:
+            raise
+        raise refused from error
     allowed = frozenset(member.account_id for member in members)
     entering = sessions.own(arn, allowed)
     look = partial(_look, entering, own, tuple(roles))
@@ -119,15 +122,15 @@ def _judged(account: PreviewedAccount, role: str) -> PreviewedAccount:
     )
 
 
-def _not_listed(error: ProviderError, session: AccountSession) -> Exception:
-    """Why the accounts cannot be listed, in words where AWS's own would mislead."""
+def _not_listed(error: ProviderError, session: AccountSession) -> ValidationFailed | None:
+    """Why the accounts cannot be listed, in our words where AWS's own would mislead."""
     if error.kind is ErrorKind.NOT_IN_ORGANIZATION:
         return ValidationFailed(
             f"account {session.account_id} belongs to no organisation: connect it in the mode "
             "SingleAccount"
         )
     if error.kind not in _REFUSED:
-        return error
+        return None
     try:
         managing = management_account(session)
     except ProviderError:

@@ -4,7 +4,7 @@ A denial is an answer, not an exception. Nothing is judged here: ``domain.integr
 .diagnosis`` reads the facts. The round makes few calls, for it is repeated every few seconds.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -23,7 +23,7 @@ from tensorcost.domain.integration.states import ConnectionMode
 from tensorcost.providers.aws.errors import ProviderError
 from tensorcost.providers.aws.session import AccountSession, AwsSessions, account_of_role
 from tensorcost.providers.bedrock.access import access_of
-from tensorcost.providers.bedrock.probe_logs import LogProbes
+from tensorcost.providers.bedrock.probe_logs import LogProbes, attempt
 from tensorcost.providers.bedrock.regions import candidate_regions, primary_region
 from tensorcost.providers.bedrock.source_accounts import (
     MemberAccount,
@@ -127,7 +127,7 @@ class _Round:
             calls = sum_invocations(session, self._region, models, self._since, self._now)
             return {Fact.INVOCATIONS: str(calls), Fact.WINDOW: self._window}
 
-        return attempt(Probe.CLOUDWATCH, session.account_id, self._region, count)
+        return attempt(Probe.CLOUDWATCH, session, self._region, count)
 
     @property
     def _window(self) -> str:
@@ -136,8 +136,8 @@ class _Round:
     def _organization(self, session: AccountSession) -> Iterator[ProbeResult]:
         if self._connection.mode is not ConnectionMode.ORGANIZATION:
             why = "the connection is for one account"
-            yield skipped(Probe.ORGANIZATION, why)
-            yield skipped(Probe.MEMBER_ROLE, why)
+            yield ProbeResult.not_made(Probe.ORGANIZATION, why)
+            yield ProbeResult.not_made(Probe.MEMBER_ROLE, why)
             return
         members: list[MemberAccount] = []
         facts: dict[Fact, str] = {}
@@ -166,7 +166,7 @@ class _Round:
         role = self._connection.settings.organization_role_name
         sample = sorted(active, key=lambda member: member.was_invited)
         if not sample:
-            yield skipped(Probe.MEMBER_ROLE, "no member accounts were listed")
+            yield ProbeResult.not_made(Probe.MEMBER_ROLE, "no member accounts were listed")
         for member in islice(sample, MEMBER_SAMPLES):
             try:
                 base.member(member.account_id, role).renew()
@@ -180,7 +180,7 @@ class _Round:
     def _bill(self, session: AccountSession) -> ProbeResult:
         own = self._connection.settings
         if not own.cur_bucket:
-            return skipped(Probe.CUR_BUCKET, "no bucket is named")
+            return ProbeResult.not_made(Probe.CUR_BUCKET, "no bucket is named")
 
         def look() -> dict[Fact, str]:
             first = next(
@@ -191,24 +191,10 @@ class _Round:
                     next(chunks, b"")
             return {Fact.BUCKET: own.cur_bucket}
 
-        return attempt(Probe.CUR_BUCKET, session.account_id, own.cur_region, look)
+        return attempt(Probe.CUR_BUCKET, session, own.cur_region, look)
 
     def _not_reached(self) -> Iterator[ProbeResult]:
         reached = (Probe.BACKEND_IDENTITY, Probe.ASSUME_ROLE)
         for left in Probe:
             if left not in reached:
-                yield skipped(left, "the role could not be assumed")
-
-
-def attempt(
-    name: Probe, account: str, region: str, work: Callable[[], dict[Fact, str]]
-) -> ProbeResult:
-    """The facts that ``work`` finds, or its failure."""
-    try:
-        return ProbeResult(name, True, account, region, facts=work())
-    except ProviderError as error:
-        return ProbeResult(name, False, account, region, failure=error.failure)
-
-
-def skipped(name: Probe, why: str) -> ProbeResult:
-    return ProbeResult(name, True, skipped=why)
+                yield ProbeResult.not_made(left, "the role could not be assumed")

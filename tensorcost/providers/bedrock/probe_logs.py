@@ -19,6 +19,8 @@ ENOUGH: Final = 10
 _PARALLEL: Final = 8
 _HIDDEN: Final = (ErrorKind.DENIED, ErrorKind.EXPLICIT_DENY, ErrorKind.REGION_DISABLED)
 
+Look = Callable[[], dict[Fact, str]]
+
 
 class LogProbes:
     """Looks at one account and region over a window (start, end)."""
@@ -46,7 +48,7 @@ class LogProbes:
         if setting.fact(Fact.LOGGING) == "off" or missing or not any(seen):
             yield self._elsewhere(other_regions)
         else:
-            yield _skipped(Probe.OTHER_REGIONS, "logs arrive here")
+            yield ProbeResult.not_made(Probe.OTHER_REGIONS, "logs arrive here")
 
     def _setting(self) -> ProbeResult:
         def look() -> dict[Fact, str]:
@@ -60,13 +62,13 @@ class LogProbes:
             }
             return {key: value for key, value in told.items() if value}
 
-        return self._attempt(Probe.LOGGING_CONFIGURATION, look)
+        return attempt(Probe.LOGGING_CONFIGURATION, self._session, self._region, look)
 
     def _group(self) -> ProbeResult:
         named = group_name(self._own.log_group_arn)
         group = named or (self._config.log_group if self._config else "")
         if not group:
-            return _skipped(Probe.LOG_GROUP, "no log group is named")
+            return ProbeResult.not_made(Probe.LOG_GROUP, "no log group is named")
         facts = {Fact.LOG_GROUP: group}
 
         def look() -> dict[Fact, str]:
@@ -75,7 +77,7 @@ class LogProbes:
             )
             return {Fact.LOGGED: str(sum(1 for _ in islice(events, ENOUGH)))}
 
-        return self._attempt(Probe.LOG_GROUP, look, facts)
+        return attempt(Probe.LOG_GROUP, self._session, self._region, look, facts)
 
     def _bucket(self) -> ProbeResult:
         config = self._config
@@ -84,12 +86,14 @@ class LogProbes:
         elif config is not None and config.bucket:
             place = LogBucket(config.bucket, config.prefix, self._region)
         else:
-            return _skipped(Probe.LOG_BUCKET, "no bucket is named")
+            return ProbeResult.not_made(Probe.LOG_BUCKET, "no bucket is named")
 
         def look() -> dict[Fact, str]:
             return {Fact.LOGGED: str(self._count_objects(place))}
 
-        return self._attempt(Probe.LOG_BUCKET, look, {Fact.BUCKET: place.bucket})
+        return attempt(
+            Probe.LOG_BUCKET, self._session, self._region, look, {Fact.BUCKET: place.bucket}
+        )
 
     def _count_objects(self, place: LogBucket) -> int:
         """Objects of the window's days; one is opened, for only reading needs the key."""
@@ -124,17 +128,19 @@ class LogProbes:
                 ]
             return {Fact.FOUND_IN: ",".join(found)}
 
-        return self._attempt(Probe.OTHER_REGIONS, look)
-
-    def _attempt(
-        self, name: Probe, work: Callable[[], dict[Fact, str]], facts: dict[Fact, str] | None = None
-    ) -> ProbeResult:
-        account, known = self._session.account_id, facts or {}
-        try:
-            return ProbeResult(name, True, account, self._region, facts=known | work())
-        except ProviderError as error:
-            return ProbeResult(name, False, account, self._region, error.failure, known)
+        return attempt(Probe.OTHER_REGIONS, self._session, self._region, look)
 
 
-def _skipped(name: Probe, why: str) -> ProbeResult:
-    return ProbeResult(name, True, skipped=why)
+def attempt(
+    name: Probe,
+    session: AccountSession,
+    region: str,
+    look: Look,
+    known: dict[Fact, str] | None = None,
+) -> ProbeResult:
+    """What was ``known`` before with the facts that ``look`` finds, or with its failure."""
+    account, known = session.account_id, known or {}
+    try:
+        return ProbeResult(name, True, account, region, facts=known | look())
+    except ProviderError as error:
+        return ProbeResult(name, False, account, region, error.failure, known)

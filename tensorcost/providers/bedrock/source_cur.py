@@ -75,7 +75,7 @@ def list_manifests(
     """The manifest of each billing month in ``[first, last]``. Raises ProviderError.
 
     Where each refresh has a folder of its own, the month's own manifest stands above them and
-    names the newest.
+    names the newest; without one, the newest of the refreshes' own is the month's.
     """
     newest: dict[date, ManifestRef] = {}
     for found in list_objects(session, export.bucket, _folder(export), export.bucket_region):
@@ -86,9 +86,14 @@ def list_manifests(
             continue
         ref = ManifestRef(export, period, found.key, found.etag, found.modified)
         known = newest.get(period)
-        if known is None or len(ref.key) < len(known.key):
+        if known is None or _standing(ref) > _standing(known):
             newest[period] = ref
     return [newest[period] for period in sorted(newest)]
+
+
+def _standing(ref: ManifestRef) -> tuple[int, datetime, str]:
+    """Greater where a manifest goes before another of its month."""
+    return -ref.key.count("/"), ref.modified, ref.key
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from tensorcost.domain.spend.bill import BillLine, ChargeCategory
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.providers.exports.azure_meters import AzureMeter, parse_meter
+from tensorcost.providers.exports.bad_file import BadFile
 from tensorcost.providers.exports.bill_file import BillFile, BillFiles, PeriodLine, bill_file
 from tensorcost.providers.exports.bill_values import (
     is_ai_service,
@@ -83,7 +84,8 @@ def read_azure_export(files: BillFiles, *, currency: str | None = None) -> BillF
     """The billing periods of the files with their lines.
 
     ``currency`` is for layouts that state none; amounts are never taken for dollars unasked.
-    Raises ValidationFailed for a file of another kind or without any currency.
+    Raises BadFile for a file of another kind or without any currency, ValidationFailed for a
+    ``currency`` that is none.
     """
     code = None if currency is None else _checked_currency(currency)
     return bill_file(files, partial(_rows, currency=code))
@@ -105,12 +107,17 @@ def _rows(path: Path, currency: str | None) -> Iterator[PeriodLine | Reject]:
     }
     missing = [COLUMNS[name][0] for name in _REQUIRED if places[name] is None]
     if missing:
-        raise ValidationFailed(
-            f"{path.name} is no Azure cost export: it misses {', '.join(missing)}", field="path"
+        raise BadFile(
+            f"{path.name} is no Azure cost export: it misses {', '.join(missing)}",
+            RejectReason.MISSING_FIELD,
+            ", ".join(missing),
         )
     if places["currency"] is None and currency is None:
-        raise ValidationFailed(
-            f"{path.name} states no currency: say it with --set currency=…", field="currency"
+        raise BadFile(
+            f"{path.name} states no currency: say it with --set currency=…",
+            RejectReason.MISSING_FIELD,
+            "no currency: say it with --set currency=…",
+            field="currency",
         )
     for row in table.rows():
         if isinstance(row, Reject):

@@ -7,9 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.bill import BillDelivery, BillLine, ParsedBill
+from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
+from tensorcost.providers.exports.bad_file import BadFile
 from tensorcost.providers.exports.text_lines import content_hash
 
 PART_LINES: Final = 5_000
@@ -37,11 +38,13 @@ class BillFiles:
     """Hash of the whole content: the same again is the same delivery."""
     name: str
     """What the bill came as."""
+    is_alone: bool = False
+    """Asked for as one file: that it is of another kind is then an error, and else a reject."""
 
     @classmethod
     def of(cls, path: Path, export_name: str) -> "BillFiles":
         """One file alone."""
-        return cls(export_name, (path,), (path.name,), content_hash(path), path.name)
+        return cls(export_name, (path,), (path.name,), content_hash(path), path.name, True)
 
     def delivery(self, period: date) -> BillDelivery:
         """Its month that begins with ``period``; other content under the name restates it."""
@@ -70,7 +73,7 @@ class BillFile:
 def bill_file(files: BillFiles, rows: BillRows) -> BillFile:
     """Read through ``rows`` once to find the periods; their lines are read again when loaded.
 
-    Raises ValidationFailed for files without rows.
+    Raises BadFile for one file alone that is of another kind, or without rows.
     """
     counts: Counter[date] = Counter()
     rejects: list[Reject] = []
@@ -80,7 +83,9 @@ def bill_file(files: BillFiles, rows: BillRows) -> BillFile:
         else:
             counts[row.period] += 1
     if not counts and not rejects:
-        raise ValidationFailed(f"{files.name} holds no rows", field="path")
+        if files.is_alone:
+            raise BadFile(f"{files.name} holds no rows", RejectReason.NO_ROWS)
+        rejects.append(Reject(files.name, 0, RejectReason.NO_ROWS))
     periods: list[PeriodBill] = []
     for period in sorted(counts):
         own_rejects = () if periods else tuple(rejects)
@@ -93,13 +98,22 @@ def _all_rows(files: BillFiles, rows: BillRows) -> Iterator[PeriodLine | Reject]
     """Of every file; lines of later ones are numbered on from those before."""
     before = last = 0
     for path, label in zip(files.paths, files.labels, strict=True):
-        for row in rows(path):
+        for row in _rows_of(files, path, rows):
             if isinstance(row, Reject):
                 yield row if row.file == label else replace(row, file=label)
                 continue
             last = before + row.line.line_no
             yield row._replace(line=replace(row.line, line_no=last)) if before else row
         before = last
+
+
+def _rows_of(files: BillFiles, path: Path, rows: BillRows) -> Iterator[PeriodLine | Reject]:
+    try:
+        yield from rows(path)
+    except BadFile as bad:
+        if files.is_alone:
+            raise
+        yield Reject(path.name, 0, bad.reason, bad.detail)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,11 @@ from typing import Final
 
 import msgspec
 
-from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.facts import Grain
 from tensorcost.domain.spend.identity import file_row_native_id
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
+from tensorcost.providers.exports.bad_file import BadFile
 from tensorcost.providers.exports.event_rows import EventRows, Values
 from tensorcost.providers.exports.event_spec import EventSpec
 from tensorcost.providers.exports.table import CsvTable
@@ -24,6 +24,7 @@ BATCH_ROWS: Final = 20_000
 _MAX_BATCH_REJECTS: Final = 20_000
 _SNIFFED_LINES: Final = 8
 _JSON_NAMES: Final = frozenset({".json", ".jsonl", ".ndjson"})
+_NEEDED: Final = ("timestamp", "model_id")
 _JSON: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
@@ -33,14 +34,14 @@ def read_events(
     """Batches of rows in the file's order; rejects say line and reason.
 
     A row without an id gets one from the file's content and its line, so that importing the
-    same file again repeats the ids. A file without rows gives no batch; raises ValidationFailed
-    for one without a usable header.
+    same file again repeats the ids. A file without rows gives no batch; raises BadFile for one
+    without a usable header, or without the columns that no event can be without.
     """
     file_hash = cache(lambda: content_hash(path))
     starts = _starts(path)
     if not starts:
         return
-    rows = _json_rows(path, spec) if _is_json(path, starts) else _csv_rows(path, spec)
+    rows = _json_rows(path, spec) if _is_json_lines(path, starts) else _csv_rows(path, spec)
     reader = EventRows(spec)
     parsed = ParsedSpend(Grain.REQUEST)
     for line, values in rows:
@@ -89,18 +90,18 @@ def _no_id() -> str:
 
 
 def _starts(path: Path) -> list[bytes]:
-    """First bytes of the first lines that are not blank."""
+    """First two bytes of the first lines that are not blank."""
     written = (line.raw.strip() for line in read_lines(path))
-    return list(islice((raw[:1] for raw in written if raw), _SNIFFED_LINES))
+    return list(islice((raw[:2] for raw in written if raw), _SNIFFED_LINES))
 
 
-def _is_json(path: Path, starts: list[bytes]) -> bool:
+def _is_json_lines(path: Path, starts: list[bytes]) -> bool:
     """By name, else by content: a bad first line does not turn JSON lines into CSV."""
-    if starts[0] == b"[":
-        raise ValidationFailed(
-            f"{path.name} holds a JSON array; write one object per line", field="path"
-        )
-    return b"{" in starts or bool(_JSON_NAMES & {suffix.lower() for suffix in path.suffixes})
+    if starts[0][:1] == b"[" or starts[0] == b"{":
+        what = "an object over several lines" if starts[0] == b"{" else "a JSON array"
+        raise BadFile(f"{path.name} holds {what}; write one object per line", RejectReason.NOT_JSON)
+    is_named_so = bool(_JSON_NAMES & {suffix.lower() for suffix in path.suffixes})
+    return is_named_so or any(start[:1] == b"{" for start in starts)
 
 
 def _csv_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Values | Reject]]:
@@ -108,11 +109,14 @@ def _csv_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Values | Reje
     places = {name: place for place, name in reversed(list(enumerate(table.columns)))}
     for name, column in spec.mapping.items():
         if column not in places:
-            raise ValidationFailed(
+            raise BadFile(
                 f"--map {name}={column}: {path.name} has no such column, only "
                 + ", ".join(table.columns),
+                RejectReason.MISSING_FIELD,
+                f"no column {column}, which --map {name} names",
                 field=name,
             )
+    _require(path, spec, table.columns)
     wanted = [(name, places[col]) for name, col in spec.columns().items() if col in places]
     for row in table.rows():
         if isinstance(row, Reject):
@@ -124,6 +128,19 @@ def _csv_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Values | Reje
             if value is not None:
                 values[name] = value
         yield row.line, values
+
+
+def _require(path: Path, spec: EventSpec, columns: list[str]) -> None:
+    read = spec.columns()
+    missing = [name for name in _NEEDED if name in read and read[name] not in columns]
+    if missing:
+        told = f"no column {' and no '.join(missing)}"
+        raise BadFile(
+            f"{path.name} has {told}, only {', '.join(columns)}: name the column that holds it "
+            "with --map, or a value with --set",
+            RejectReason.MISSING_FIELD,
+            told,
+        )
 
 
 def _json_rows(path: Path, spec: EventSpec) -> Iterator[tuple[Line, Values | Reject]]:

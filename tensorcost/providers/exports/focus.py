@@ -8,11 +8,11 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.bill import BillLine, ChargeCategory, TokenKind
 from tensorcost.domain.spend.facts import RoutingScope
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
+from tensorcost.providers.exports.bad_file import BadFile
 from tensorcost.providers.exports.bill_file import BillFile, BillFiles, PeriodLine, bill_file
 from tensorcost.providers.exports.bill_values import (
     is_ai_service,
@@ -57,7 +57,7 @@ Get = Callable[[str], object]
 def read_focus(files: BillFiles) -> BillFile:
     """The billing periods of the files with their lines.
 
-    Raises ValidationFailed where one misses a column without which it is no FOCUS file.
+    Raises BadFile where one misses a column without which it is no FOCUS file.
     """
     return bill_file(files, _rows)
 
@@ -132,8 +132,11 @@ def _is_parquet(path: Path) -> bool:
 def _require(file: str, lower_columns: set[str]) -> None:
     missing = [name for name in REQUIRED if name.lower() not in lower_columns]
     if missing:
-        raise ValidationFailed(
-            f"{file} is no FOCUS cost and usage file: it misses {', '.join(missing)}", field="path"
+        names = ", ".join(missing)
+        raise BadFile(
+            f"{file} is no FOCUS cost and usage file: it misses {names}",
+            RejectReason.MISSING_FIELD,
+            names,
         )
 
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
+from tensorcost.providers.exports.bad_file import BadFile
 from tensorcost.providers.exports.text_lines import Line, read_lines, reject_of
 
 _DELIMITERS: Final = ",;\t|"
@@ -39,7 +39,8 @@ class CsvTable:
         first = next(self._lines, None)
         if first is None or first.problem:
             why = first.problem if first else "the file is empty"
-            raise ValidationFailed(f"{self.file} has no header line: {why}", field="path")
+            reason = first.problem if first else RejectReason.NO_ROWS
+            raise BadFile(f"{self.file} has no header line: {why}", reason)
         header = self._decode(first)
         delimiter = max(_DELIMITERS, key=header.count)
         self.columns = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
@@ -117,7 +118,7 @@ class CsvTable:
             return line.raw.decode("utf-8")
         except UnicodeDecodeError:
             if line.number == 1:
-                raise ValidationFailed(f"{self.file} is not UTF-8 text", field="path") from None
+                raise BadFile(f"{self.file} is not UTF-8 text", RejectReason.WRONG_TYPE) from None
             self._problems.append(
                 reject_of(self.file, line, RejectReason.WRONG_TYPE, "not UTF-8 text")
             )

@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from tensorcost.runtime.embedded import postgres_files as files
@@ -22,6 +21,7 @@ from tensorcost.runtime.embedded.process import (
     child_env,
     command_line,
 )
+from tensorcost.runtime.embedded.server import EmbeddedServer, until_started
 
 START_TIMEOUT: Final = timedelta(seconds=120)  # crash recovery replays up to max_wal_size
 PREDECESSOR_TIMEOUT: Final = timedelta(seconds=30)
@@ -73,18 +73,20 @@ class PostgresAddress:
         return f"PostgresAddress({self.superuser}@{self.host}:{self.port})"
 
 
-class EmbeddedPostgres:
+class EmbeddedPostgres(EmbeddedServer[PostgresAddress]):
     """One cluster in ``data_dir``; a second start finds its data, also after a crash.
+
+    A killed postmaster's backends end by themselves when they notice.
 
     ``fsync=False`` is for tests: a machine that loses power then loses the cluster.
     """
 
     def __init__(self, data_dir: Path, port: int | None = None, fsync: bool = True) -> None:
+        super().__init__()
         self._wanted = data_dir
         self._port = port
         self._fsync = fsync
         self._account = unprivileged_account()
-        self._child: ChildProcess | None = None
 
     @property
     def pid(self) -> int:
@@ -106,33 +108,13 @@ class EmbeddedPostgres:
                 folder, cluster, self._account, password=password, fsync=self._fsync
             )
         _settle_predecessor(cluster)
-        for _ in range(ATTEMPTS):
+
+        def launch() -> PostgresAddress:
             port = self._port or free_port()
-            try:
-                self._child = self._launch(folder, cluster, port)
-            except EmbeddedServerError as error:
-                if not any(text in error.message for text in PASSING_FAILURES):
-                    raise
-                failure = error
-                time.sleep(RETRY_SECONDS)
-            else:
-                return PostgresAddress(LOOPBACK, port, files.SUPERUSER, password)
-        raise failure
+            self._child = self._launch(folder, cluster, port)
+            return PostgresAddress(LOOPBACK, port, files.SUPERUSER, password)
 
-    def stop(self) -> None:
-        """Roll back what is open, write a checkpoint and end; nothing happens if not running."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
-
-    def kill(self) -> None:
-        """End the postmaster at once, as a crash would; nothing happens if not running.
-
-        Its backends end by themselves when they notice.
-        """
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+        return until_started(launch, PASSING_FAILURES, attempts=ATTEMPTS, pause=RETRY_SECONDS)
 
     def _launch(self, folder: Path, cluster: Path, port: int) -> ChildProcess:
         settings = {**SETTINGS, "port": str(port), **({} if self._fsync else VOLATILE)}
@@ -155,17 +137,6 @@ class EmbeddedPostgres:
         )
         child.wait_ready(lambda: _is_ready(cluster, child.pid), START_TIMEOUT)
         return child
-
-    def __enter__(self) -> PostgresAddress:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _is_ready(cluster: Path, pid: int) -> bool:

@@ -2,14 +2,12 @@
 
 import json
 import subprocess
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final
 
 from tensorcost.runtime.embedded.ports import LOOPBACK, accepts_connections, free_ports
@@ -19,6 +17,7 @@ from tensorcost.runtime.embedded.process import (
     EmbeddedServerError,
     child_env,
 )
+from tensorcost.runtime.embedded.server import EmbeddedServer, until_started
 from tensorcost.runtime.embedded.temporal_binary import ensure
 
 START_TIMEOUT: Final = timedelta(seconds=90)
@@ -64,17 +63,17 @@ class _Ports:
     ui: int
 
 
-class EmbeddedTemporal:
+class EmbeddedTemporal(EmbeddedServer[TemporalAddress]):
     """One server; with a ``db_file`` a second start finds its workflows, at the same address."""
 
     def __init__(
         self, data_dir: Path, options: TemporalOptions, binary: Path | None = None
     ) -> None:
+        super().__init__()
         self._data_dir = data_dir
         self._options = options
         self._binary = binary
         self._ports: _Ports | None = None
-        self._child: ChildProcess | None = None
 
     def start(self) -> TemporalAddress:
         """Find or get the program, start it and return when the namespace is served.
@@ -83,31 +82,15 @@ class EmbeddedTemporal:
         """
         binary = ensure(self._binary)
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        for _ in range(ATTEMPTS):
+
+        def launch() -> tuple[ChildProcess, _Ports]:
             ports = self._ports or _Ports(*free_ports(4))
-            try:
-                self._child = self._launch(binary, ports)
-            except EmbeddedServerError as error:
-                if not any(text in error.message for text in _LOST_RACE):
-                    raise
-                failure = error
-                time.sleep(RETRY_SECONDS)
-            else:
-                self._ports = ports
-                return self._prepare(self._child, binary, ports)
-        raise failure
+            return self._launch(binary, ports), ports
 
-    def stop(self) -> None:
-        """End the server; nothing happens if not running."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
-
-    def kill(self) -> None:
-        """End the server at once, as a crash would; nothing happens if not running."""
-        if self._child is not None:
-            self._child.kill()
-            self._child = None
+        self._child, self._ports = until_started(
+            launch, _LOST_RACE, attempts=ATTEMPTS, pause=RETRY_SECONDS
+        )
+        return self._prepare(self._child, binary, self._ports)
 
     def _prepare(self, child: ChildProcess, binary: Path, ports: _Ports) -> TemporalAddress:
         address = TemporalAddress(
@@ -180,17 +163,6 @@ class EmbeddedTemporal:
         # The program reads its own configuration from the home folder: a person's settings for
         # another server must not reach this one.
         return child_env(HOME=str(self._data_dir.resolve()))
-
-    def __enter__(self) -> TemporalAddress:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def _get(port: int, path: str) -> Any:  # the server's JSON, whose shape is not ours

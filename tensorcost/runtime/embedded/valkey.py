@@ -2,12 +2,10 @@
 
 import secrets
 import socket
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from types import TracebackType
 from typing import Final
 
 from tensorcost.runtime.embedded.ports import LOOPBACK, free_port
@@ -17,6 +15,7 @@ from tensorcost.runtime.embedded.process import (
     EmbeddedServerError,
     child_env,
 )
+from tensorcost.runtime.embedded.server import EmbeddedServer, until_started
 
 START_TIMEOUT: Final = timedelta(seconds=20)
 STOP_GRACE: Final = timedelta(seconds=5)
@@ -41,37 +40,25 @@ class ValkeyAddress:
         return f"ValkeyAddress({self.host}:{self.port})"
 
 
-class EmbeddedValkey:
+class EmbeddedValkey(EmbeddedServer[ValkeyAddress]):
     """One server in ``data_dir``; with ``persist`` a second start finds its keys."""
 
     def __init__(self, data_dir: Path, port: int | None = None, persist: bool = False) -> None:
+        super().__init__()
         self._data_dir = data_dir
         self._port = port
         self._persist = persist
-        self._child: ChildProcess | None = None
 
     def start(self) -> ValkeyAddress:
-        """Start the server and return when it answers; raises EmbeddedServerError."""
         self._data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         password = secrets.token_urlsafe(24)
-        for _ in range(ATTEMPTS):
-            address = ValkeyAddress(LOOPBACK, self._port or free_port(), password)
-            try:
-                self._child = self._launch(address)
-            except EmbeddedServerError as error:
-                if _LOST_RACE not in error.message:
-                    raise
-                failure = error
-                time.sleep(RETRY_SECONDS)
-            else:
-                return address
-        raise failure
 
-    def stop(self) -> None:
-        """Save if persistent and end; nothing happens if not running."""
-        if self._child is not None:
-            self._child.stop()
-            self._child = None
+        def launch() -> ValkeyAddress:
+            address = ValkeyAddress(LOOPBACK, self._port or free_port(), password)
+            self._child = self._launch(address)
+            return address
+
+        return until_started(launch, [_LOST_RACE], attempts=ATTEMPTS, pause=RETRY_SECONDS)
 
     def _launch(self, address: ValkeyAddress) -> ChildProcess:
         child = ChildProcess(
@@ -103,17 +90,6 @@ class EmbeddedValkey:
         ]
         path.write_text("\n".join(lines) + "\n", encoding="ascii")
         return path.resolve()
-
-    def __enter__(self) -> ValkeyAddress:
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
 
 def server_binary() -> Path:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from tensorcost.domain.cost.query_window import Window
-from tensorcost.domain.cost.reconciliation.closing import PeriodState
+from tensorcost.domain.cost.reconciliation.closing import Cause, PeriodState
 from tensorcost.domain.cost.reconciliation.coverage import Coverage
 from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass, Money, Share
 from tensorcost.domain.cost.reconciliation.shortfall import Shortfall
@@ -49,6 +49,8 @@ class Month:
     """None before its first reconciliation."""
     is_pending: bool
     """A bill is known by then that the version does not hold yet."""
+    has_older_rules: bool
+    """The version was made by other rules of ours than today's."""
     totals: tuple[MonthTotal, ...]
 
 
@@ -80,6 +82,8 @@ class Difference:
     period: date
     former: int
     latter: int
+    causes: tuple[Cause, ...]
+    """What the versions between the two, the later included, saw anew."""
     totals: tuple[DeltaTotal, ...]
     deltas: tuple[Delta, ...]
     rest_count: int

@@ -3,20 +3,17 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
 from uuid import UUID
 
 from tensorcost.domain.cost.query import DAILY
 from tensorcost.domain.cost.query_window import Moment, Window, as_of_moment, day_window
 from tensorcost.domain.cost.reconciliation.closing import period_end
 from tensorcost.domain.cost.reconciliation.facts import Basis, GapClass
-from tensorcost.domain.cost.reconciliation.line_names import lines_of_class
 from tensorcost.domain.cost.reconciliation.months import month_name, month_of
 from tensorcost.domain.errors import ValidationFailed
+from tensorcost.services.cursors import foreign_cursor
 from tensorcost.storage.reconciliation.bill_lines import LineKey, LineQuery
 from tensorcost.storage.reconciliation.ledger import LedgerKey, LedgerOrder, LedgerQuery
-
-_FOREIGN: Final = "not a cursor that this list handed out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,8 @@ class LinesAsk:
     """The bill behind a month or behind some of its ledger: days of ``[start, end)`` within it.
 
     ``gap_class`` keeps the lines that the class is about: those of tax, credit, refund, discount,
-    commitment, other currency and out of scope are their own, all others are about usage.
+    commitment, other currency and out of scope are their own, and add up to it; all others are
+    about usage, and keep that of the days and places that have such a gap.
     """
 
     period: str
@@ -97,7 +95,7 @@ def line_query(ask: LinesAsk, now: datetime) -> LineQuery:
         account_id=ask.account,
         region=ask.region,
         model_id=ask.model_id,
-        line_class=None if ask.gap_class is None else lines_of_class(ask.gap_class),
+        gap_class=ask.gap_class,
         as_of=as_of_moment(ask.as_of, now),
     )
 
@@ -121,7 +119,7 @@ def month_key(after: Sequence[str | int] | None, *, field: str) -> date | None:
         (month,) = (str(part) for part in after)
         return month_of(month)
     except (ValueError, ValidationFailed) as error:
-        raise ValidationFailed(_FOREIGN, field=field) from error
+        raise foreign_cursor(field) from error
 
 
 def ledger_key(
@@ -136,7 +134,7 @@ def ledger_key(
         day, account, region, model, currency = (str(part) for part in parts)
         return LedgerKey(date.fromisoformat(day), account, region, model, currency, size)
     except (ValueError, IndexError) as error:
-        raise ValidationFailed(_FOREIGN, field=field) from error
+        raise foreign_cursor(field) from error
 
 
 def line_key(after: Sequence[str | int] | None, *, field: str) -> LineKey | None:
@@ -147,7 +145,7 @@ def line_key(after: Sequence[str | int] | None, *, field: str) -> LineKey | None
         delivery, line_no = after
         return LineKey(UUID(str(delivery)), int(line_no))
     except ValueError as error:
-        raise ValidationFailed(_FOREIGN, field=field) from error
+        raise foreign_cursor(field) from error
 
 
 def cursor_key(key: LedgerKey) -> tuple[str | int, ...]:

@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from datetime import date
 
+from tensorcost.domain.cost.reconciliation.closing import Cause
 from tensorcost.domain.cost.reconciliation.facts import Money
 from tensorcost.services.reconciliation.answers import DeltaTotal, Difference
-from tensorcost.storage.reconciliation.versions import Delta
+from tensorcost.storage.reconciliation.versions import Delta, Version
 
 
 def difference_of(
-    period: date, former: int, latter: int, deltas: Sequence[Delta], *, most: int
+    period: date,
+    former: int,
+    latter: int,
+    deltas: Sequence[Delta],
+    *,
+    versions: Sequence[Version],
+    most: int,
 ) -> Difference:
-    """All deltas summed by currency; of the single ones the ``most`` that changed the bill most."""
+    """All deltas summed by currency; of the single ones the ``most`` that changed the bill most.
+    ``versions`` are the month's."""
+    low, high = sorted((former, latter))
+    causes = {cause for one in versions if low < one.version <= high for cause in one.causes}
     totals: dict[str, DeltaTotal] = {}
     for delta in deltas:
         before = totals.get(delta.currency, DeltaTotal(delta.currency, 0, Money(), Money()))
@@ -26,6 +36,7 @@ def difference_of(
         period=period,
         former=former,
         latter=latter,
+        causes=tuple(cause for cause in Cause if cause in causes),
         totals=tuple(totals[currency] for currency in sorted(totals)),
         deltas=tuple(largest[:most]),
         rest_count=max(0, len(largest) - most),

@@ -1,4 +1,4 @@
-"""The bill behind the ledger: its single lines, and their names in the evidence of each gap."""
+"""The ledger and the bill behind it: single lines, and their names in each gap's evidence."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from tensorcost.domain.errors import NotFound
 from tensorcost.domain.identity.principal import Principal
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.services.authorise import requires
-from tensorcost.services.reconciliation.asking import LinesAsk, line_query
+from tensorcost.services.reconciliation.asking import LedgerAsk, LinesAsk, ledger_query, line_query
 from tensorcost.services.spend.access import AuditedReads
 from tensorcost.storage.reconciliation.bill_lines import (
     LineKey,
@@ -26,17 +26,28 @@ from tensorcost.storage.reconciliation.bill_lines import (
     read_bill_lines,
     read_line_names,
 )
-from tensorcost.storage.reconciliation.ledger import LedgerRow
+from tensorcost.storage.reconciliation.ledger import LedgerKey, LedgerRow, read_ledger
 from tensorcost.storage.reconciliation.versions import read_version_known
 from tensorcost.storage.session import Database, TenantTx
 
 
 class BillReads:
-    """Reads of single lines of reconciled bills."""
+    """Reads of the ledger, and of the single lines of the bills beneath it."""
 
     def __init__(self, db: Database, clock: Clock) -> None:
         self._clock = clock
         self._reads = AuditedReads(db, clock)
+
+    @requires(Scope.COST_READ)
+    async def ledger(
+        self, principal: Principal, ask: LedgerAsk, *, limit: int, after: LedgerKey | None = None
+    ) -> Sequence[LedgerRow]:
+        """At most ``limit`` rows after a key: the newest day first, then by place. The evidence of
+        each gap names the lines of the bill that it is about."""
+        query = ledger_query(ask, self._clock())
+        async with self._reads.sums(principal, "reconciliation.ledger") as tx:
+            rows = (await read_ledger(tx, query, limit=limit, after=after)).rows
+            return await with_line_names(tx, rows, query.as_of)
 
     @requires(Scope.COST_READ)
     async def bill_lines(

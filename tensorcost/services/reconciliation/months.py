@@ -75,6 +75,7 @@ def _month(
         ),
         version=version,
         is_pending=_is_pending(bills, version),
+        has_older_rules=version is not None and version.has_other_rules,
         totals=totals,
     )
 

@@ -20,16 +20,11 @@ from tensorcost.services.reconciliation.answers import (
     MonthDetail,
     RequestedRun,
 )
-from tensorcost.services.reconciliation.asking import (
-    LedgerAsk,
-    ledger_query,
-)
 from tensorcost.services.reconciliation.deltas import difference_of
-from tensorcost.services.reconciliation.lines import BillReads, with_line_names
+from tensorcost.services.reconciliation.lines import BillReads
 from tensorcost.services.reconciliation.months import read_months
 from tensorcost.storage import audit
 from tensorcost.storage.reconciliation.contributors import read_contributors
-from tensorcost.storage.reconciliation.ledger import LedgerKey, LedgerRow, read_ledger
 from tensorcost.storage.reconciliation.months import read_month_bills
 from tensorcost.storage.reconciliation.versions import (
     Version,
@@ -106,18 +101,7 @@ class ReconciliationService(BillReads):
             new = _checked(versions, month, latter, field="to")
             old = _checked(versions, month, new - 1 if former is None else former, field="from")
             deltas = await read_difference(tx, month, former=old, latter=new)
-        return difference_of(month, old, new, deltas, most=most)
-
-    @requires(Scope.COST_READ)
-    async def ledger(
-        self, principal: Principal, ask: LedgerAsk, *, limit: int, after: LedgerKey | None = None
-    ) -> Sequence[LedgerRow]:
-        """At most ``limit`` rows after a key: the newest day first, then by place. The evidence of
-        each gap names the lines of the bill that it is about."""
-        query = ledger_query(ask, self._clock())
-        async with self._reads.sums(principal, "reconciliation.ledger") as tx:
-            rows = (await read_ledger(tx, query, limit=limit, after=after)).rows
-            return await with_line_names(tx, rows, query.as_of)
+        return difference_of(month, old, new, deltas, versions=versions, most=most)
 
     @requires(Scope.COST_WRITE)
     async def reconcile(self, principal: Principal, period: str | None = None) -> RequestedRun:

@@ -17,13 +17,12 @@ from tensorcost.domain.identity.scopes import Role
 from tensorcost.domain.ids import TenantId, UserId
 from tensorcost.domain.tenancy.members import INVITATION_LIFETIME, MemberStatus, check_email
 from tensorcost.domain.tenancy.settings import slug_of
+from tensorcost.domain.tenancy.stored_secrets import STORED_SECRETS
 from tensorcost.providers.identity.passwords import Passwords
 from tensorcost.storage import audit, tenancy
 from tensorcost.storage import tenants as store
 from tensorcost.storage.session import PlatformDatabase, Tx
 
-CONTENT_HASH: Final = "content_hash"
-"""Kind of the tenant's secret that keys its prompt and prefix hashes."""
 _OPERATOR: Final = system_actor("operator")
 
 
@@ -67,7 +66,8 @@ async def create_tenant(
     async with platform.open(reason=f"create tenant {slug}", actor=_OPERATOR) as tx:
         if not await store.insert_tenant(tx, tenant_id, slug=slug, name=name, plan=plan):
             raise Conflict(f"the slug {slug} is taken")
-        await store.insert_secret(tx, tenant_id, CONTENT_HASH, secrets.token_bytes(32))
+        for kind, spec in STORED_SECRETS.items():
+            await store.insert_secret(tx, tenant_id, kind, secrets.token_bytes(spec.size))
         known = await tenancy.find_user(tx, email)
         owner_id = known or UserId(uuid4())  # see MemberService._user_to_invite
         invitation = None

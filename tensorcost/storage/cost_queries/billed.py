@@ -1,7 +1,8 @@
 """Money of reconciled days: what the bill says of them, in the basis asked for.
 
-A reconciliation answers for a day as a whole, and in it for the accounts that its bills name.
-What other accounts used is on no bill: it goes on costing its estimate.
+A reconciliation answers for a day as a whole, and in it for the accounts that its bills speak for:
+from an account's first usage on them to its last. What is used beside that is on no bill: it goes
+on costing its estimate.
 """
 
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ _BILLED: Final = """
         SELECT v.day, v.reconciliation_id, date_trunc('month', v.day)::date AS period
         FROM ({days}) v WHERE v.day >= :billed_low AND v.day < :billed_high
     ), covered AS (
-        SELECT r.period, c.source, c.account_id
+        SELECT r.period, c.source, c.account_id, c.first_day, c.last_day
         FROM (
             SELECT DISTINCT ON (r.period) r.period, r.reconciliation_id
             FROM ai.reconciliation r
@@ -42,6 +43,13 @@ _BILLED: Final = """
         ) r
         JOIN ai.reconciled_account c
             ON c.tenant_id = :tenant AND c.reconciliation_id = r.reconciliation_id
+    ), partly AS (
+        SELECT d.dim_id
+        FROM covered c
+        JOIN ai.dimension d ON d.tenant_id = :tenant AND d.source = c.source
+            AND d.usage_account_id = c.account_id
+        WHERE EXISTS (SELECT FROM billed v WHERE v.period = c.period
+            AND v.day NOT BETWEEN c.first_day AND c.last_day)
     )
 """
 _KNOWN: Final = ("cost_nano", "unpriced_requests", "unpriced_tokens")
@@ -112,17 +120,20 @@ def bind_billed(query: CostQuery, params: dict[str, Any]) -> bool:
 
 
 def billed_tables(query: CostQuery) -> str:
-    """The tables ``billed`` (day, reconciliation_id, period) and ``covered`` (period, source,
-    account_id) for a WITH clause; they need what ``bind_billed`` binds."""
+    """The tables ``billed`` (day, reconciliation_id, period), ``covered`` (period, source,
+    account_id, first_day, last_day) and ``partly`` (dim_id), dimensions that a month's bill speaks
+    for on some of its days, for a WITH clause; they need what ``bind_billed`` binds."""
     known = "" if query.as_of is None else " AND r.known_at <= :as_of"
     return _BILLED.format(days=chosen_days(query.as_of), known=known)
 
 
 def join_covered(alias: str) -> str:
-    """A join of usage, whose ``period`` is the alias's, to the accounts that its bill names."""
+    """A join of usage, whose ``period`` and ``day`` are the alias's, to the accounts that its bill
+    speaks for. Usage of ``partly`` must have its day."""
     return (
         f"LEFT JOIN covered c ON c.period = {alias}.period AND c.source = d.source "
-        "AND c.account_id = d.usage_account_id"
+        "AND c.account_id = d.usage_account_id "
+        f"AND coalesce({alias}.day BETWEEN c.first_day AND c.last_day, true)"
     )
 
 

@@ -44,13 +44,13 @@ LIVE_DELIVERIES: Final = (
 )
 KNOWN_DELIVERIES: Final = (
     "SELECT delivery_id FROM ("
-    "SELECT DISTINCT ON (origin, export_name, period) delivery_id, uncounted_at "
+    "SELECT DISTINCT ON (origin, export_name, period) delivery_id, uncounted "
     "FROM ai.bill_delivery "
     "WHERE tenant_id = :tenant AND state <> 'loading' AND known_at <= :as_of "
     "ORDER BY origin, export_name, period, known_at DESC, delivery_id DESC"
-    ") v WHERE uncounted_at IS NULL OR uncounted_at > :as_of"
+    ") v WHERE NOT uncounted @> CAST(:as_of AS timestamptz)"
 )
-"""What each export said last by then, unless another export of its payer counted by then."""
+"""What each export said last by then, unless another export of its payer counted then."""
 
 
 def bounds(tx: TenantTx, query: CostQuery) -> dict[str, Any]:
@@ -106,13 +106,16 @@ def summed_rows(query: CostQuery, params: dict[str, Any], *, by_actor: bool, whe
     """The rows that ``where`` keeps, summed before anything is joined to them.
 
     A join of every day's row costs more than all of its sums. Days stay apart only where the
-    series or the choice of grain needs them, actors where ``by_actor``. ``period`` is the month
-    of the bill that answers for the days of a row, NULL where none does.
+    series or the choice of grain needs them, or where a bill speaks for some of them, actors where
+    ``by_actor``. ``period`` is the month of the bill that answers for the days of a row, NULL
+    where none does.
     """
-    day = "s.day" if query.step is not None else "CASE WHEN s.grain = 2 THEN s.day END"
+    may_be_billed = query.billed_days() is not None
+    partly = " OR s.dim_id IN (SELECT dim_id FROM partly)" if may_be_billed else ""
+    day = "s.day" if query.step is not None else f"CASE WHEN s.grain = 2{partly} THEN s.day END"
     keys = [f"{day} AS day", "s.hour", "s.dim_id", "s.grain"]
     joined = ""
-    if query.billed_days() is not None:
+    if may_be_billed:
         keys.append("v.period")
         joined = "LEFT JOIN billed v ON v.day = s.day "
     if by_actor:

@@ -11,7 +11,7 @@ from tensorcost.storage.reconciliation.chosen import chosen_days, money_of, sums
 from tensorcost.storage.session import TenantTx
 
 MOST_CONTRIBUTORS: Final = 5
-_TOLD: Final = ("hints", "units", "kinds", "bill_tiers")
+_TOLD: Final = ("hints", "units", "kinds", "bill_tiers", "row_tiers", "row_scopes")
 """Evidence that a remedy depends on."""
 _NAMED: Final = ", ".join(
     f"string_agg(DISTINCT g.evidence ->> '{name}', ',') AS {name}" for name in _TOLD
@@ -56,9 +56,14 @@ async def read_contributors(
     )
     found: dict[tuple[str, GapClass], list[Contributor]] = defaultdict(list)
     for row in rows:
-        told = {name: value for name in _TOLD if (value := getattr(row, name))}
+        told = {name: _names(value) for name in _TOLD if (value := getattr(row, name))}
         cell = Cell(row.account_id, row.region, row.model_id)
         found[row.currency, GapClass(row.gap_class)].append(
             Contributor(cell, money_of(row), row.days, told)
         )
     return dict(found)
+
+
+def _names(told: str) -> str:
+    """Each name once: days tell overlapping lists of them."""
+    return ",".join(sorted(set(told.split(","))))

@@ -5,15 +5,21 @@ the first row names them, so that the rows themselves stay narrow.
 """
 
 from bisect import bisect_right
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection
 from datetime import date, timedelta
-from fractions import Fraction
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from tensorcost.domain.cost.price import TOKEN_KINDS
-from tensorcost.domain.cost.reconciliation.facts import Billed, Cell, LineClass, Logged, Money
+from tensorcost.domain.cost.reconciliation.facts import (
+    Billed,
+    Cell,
+    LineClass,
+    Logged,
+    Money,
+    Rates,
+)
 from tensorcost.domain.cost.reconciliation.negation import NEGATION
 from tensorcost.domain.spend.bill import ChargeCategory, TokenKind
 from tensorcost.domain.spend.facts import (
@@ -21,6 +27,7 @@ from tensorcost.domain.spend.facts import (
     Grain,
 )
 from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.bill_extents import Sold, read_sold
 from tensorcost.storage.spend.dimensions import PRICED_BY, priced_dimension
 
 BILLED_COLUMNS: Final = (
@@ -47,7 +54,8 @@ LOGGED_COLUMNS: Final = (
     "unpriced_tokens",
     *(f"{kind.value}_tokens" for kind in TOKEN_KINDS),
 )
-_USED: Final = 4
+_USED: Final = 1 + len(LOGGED_COLUMNS) - len(TOKEN_KINDS)
+"""Columns of a row, the day included, before its tokens."""
 _BILLED: Final = f"""
     SELECT day, {", ".join(BILLED_COLUMNS)} FROM ai.bill_daily
     WHERE tenant_id = $1 AND day >= $2 AND day < $3 AND day <> ALL($4::date[])
@@ -58,14 +66,6 @@ _LOGGED: Final = f"""
     SELECT day, {", ".join(LOGGED_COLUMNS)} FROM ai.spend_daily
     WHERE tenant_id = $1 AND day >= $2 AND day < $3 AND day <> ALL($4::date[])
     ORDER BY day
-"""
-_SOLD: Final = """
-    SELECT d.source, array_agg(DISTINCT d.usage_account_id ORDER BY d.usage_account_id)
-        FILTER (WHERE b.currency = 'USD') AS accounts
-    FROM ai.bill_daily b JOIN ai.dimension d ON d.tenant_id = $1 AND d.dim_id = b.dim_id
-    WHERE b.tenant_id = $1 AND b.delivery_id = ANY($2::uuid[])
-      AND b.in_scope AND b.charge_category = 'Usage'
-    GROUP BY d.source
 """
 _DIMENSIONS: Final = f"""
     SELECT dim_id, usage_account_id, {", ".join(PRICED_BY)}
@@ -84,45 +84,9 @@ _OTHER_THAN_USAGE: Final = {
 }
 
 
-class LoggedRow(NamedTuple):
-    """One row of the daily rollup, before its list prices are looked up.
-
-    ``where`` holds what a price and a cell depend on and nothing else: it is not the stored
-    dimension, and its ``stable_id`` is not ``dim_id``. Sums may be negative where a metric
-    window was restated.
-    """
-
-    dim_id: int
-    actor_id: int
-    grain: Grain
-    where: Dimension
-    cell: Cell
-    is_billed: bool
-    """A bill names the account."""
-    tokens: Mapping[TokenKind, int]
-    """Kinds without a token are absent."""
-    requests: int
-    estimate_nano: int
-    unpriced_requests: int
-    unpriced_tokens: int
-
-    def at_rates(self, rates: Mapping[TokenKind, Fraction | None]) -> Logged:
-        """The row with the list prices of its dimension on its day, in nano-USD a token."""
-        return Logged(
-            dim_id=self.dim_id,
-            actor_id=self.actor_id,
-            grain=self.grain,
-            cell=self.cell,
-            service_tier=self.where.service_tier,
-            routing_scope=self.where.routing_scope,
-            tokens=self.tokens,
-            requests=self.requests,
-            estimate_nano=self.estimate_nano,
-            unpriced_requests=self.unpriced_requests,
-            unpriced_tokens=self.unpriced_tokens,
-            is_billed=self.is_billed,
-            rates=rates,
-        )
+RatesOf = Callable[[Dimension, date], Rates]
+"""List prices on a day. The dimension holds what a price depends on and nothing else: it is not
+the stored one, and its ``stable_id`` is another."""
 
 
 class DayInputs(NamedTuple):
@@ -130,7 +94,7 @@ class DayInputs(NamedTuple):
 
     day: date
     billed: list[Billed]
-    logged: list[LoggedRow]
+    logged: list[Logged]
 
 
 def line_class(
@@ -146,19 +110,12 @@ def line_class(
     return LineClass.USAGE if currency == "USD" else LineClass.OTHER_CURRENCY
 
 
-async def read_sold(tx: TenantTx, deliveries: Collection[UUID]) -> dict[str, frozenset[str]]:
-    """The accounts whose usage the deliveries bill in dollars, by source; a source that they
-    bill in other currencies alone has none."""
-    driver = await tx.driver()
-    rows = await driver.fetch(_SOLD, tx.tenant_id, list(deliveries))
-    return {row["source"]: frozenset(row["accounts"] or ()) for row in rows}
-
-
 async def read_day_inputs(
     tx: TenantTx,
     period: date,
     closed_until: date,
     deliveries: Collection[UUID],
+    rates_of: RatesOf,
     *,
     skipped: Collection[date] = (),
 ) -> AsyncIterator[DayInputs]:
@@ -169,7 +126,7 @@ async def read_day_inputs(
     """
     driver = await tx.driver()
     sold = await read_sold(tx, deliveries)
-    dimensions = _Dimensions(tx, sold)
+    dimensions = _Dimensions(tx)
     days = (tx.tenant_id, period, closed_until, list(skipped))
     billed = _Pages(await driver.cursor(_BILLED, *days, list(deliveries)))
     logged = _Pages(await driver.cursor(_LOGGED, *days))
@@ -179,11 +136,17 @@ async def read_day_inputs(
             day += _DAY
             continue
         bill, rollup = await billed.of(day), await logged.of(day)
-        known = await dimensions.named({row[1] for row in bill} | {row[1] for row in rollup})
+        used = {row[1] for row in rollup}
+        known = await dimensions.named({row[1] for row in bill} | used)
+        priced = {
+            dim_id: (where, cell, _speaks(sold, where, day), rates_of(where, day))
+            for dim_id, (where, cell) in ((dim_id, known[dim_id]) for dim_id in used)
+            if where.source in sold
+        }
         yield DayInputs(
             day,
-            [_billed(row, *known[row[1]][:2]) for row in bill],
-            [_logged(*known[row[1]], *row) for row in rollup if known[row[1]][0].source in sold],
+            [_billed(row, *known[row[1]]) for row in bill],
+            [_logged(row, *priced[row[1]]) for row in rollup if row[1] in priced],
         )
         day += _DAY
 
@@ -208,24 +171,27 @@ class _Pages:
 
 
 class _Dimensions:
-    """What each dimension is priced by, the cell it lies in and whether a bill names its account,
-    read once."""
+    """What each dimension is priced by and the cell it lies in, read once."""
 
-    def __init__(self, tx: TenantTx, sold: Mapping[str, Collection[str]]) -> None:
+    def __init__(self, tx: TenantTx) -> None:
         self._tx = tx
-        self._sold = sold
-        self._known: dict[int, tuple[Dimension, Cell, bool]] = {}
+        self._known: dict[int, tuple[Dimension, Cell]] = {}
 
-    async def named(self, dim_ids: Collection[int]) -> dict[int, tuple[Dimension, Cell, bool]]:
+    async def named(self, dim_ids: Collection[int]) -> dict[int, tuple[Dimension, Cell]]:
         missing = [dim_id for dim_id in dim_ids if dim_id not in self._known]
         if missing:
             driver = await self._tx.driver()
             for row in await driver.fetch(_DIMENSIONS, self._tx.tenant_id, missing):
                 where = priced_dimension(row, row["usage_account_id"])
                 cell = Cell(where.usage_account_id, where.region, where.model_id)
-                is_billed = cell.account_id in self._sold.get(where.source, ())
-                self._known[row["dim_id"]] = (where, cell, is_billed)
+                self._known[row["dim_id"]] = (where, cell)
         return self._known
+
+
+def _speaks(sold: Sold, where: Dimension, day: date) -> bool:
+    """Whether a bill speaks for the dimension's account on the day."""
+    extent = sold[where.source].get(where.usage_account_id)
+    return extent is not None and extent.has(day)
 
 
 def _billed(row: Any, where: Dimension, cell: Cell) -> Billed:
@@ -246,18 +212,21 @@ def _billed(row: Any, where: Dimension, cell: Cell) -> Billed:
     )
 
 
-def _logged(
-    where: Dimension,
-    cell: Cell,
-    is_billed: bool,
-    _: date,
-    dim_id: int,
-    actor_id: int,
-    grain: int,
-    *numbers: int,
-) -> LoggedRow:
-    """``numbers``: from ``requests`` to ``unpriced_tokens`` as in LOGGED_COLUMNS, then tokens."""
-    used, counts = numbers[:_USED], numbers[_USED:]
-    tokens = {kind: count for kind, count in zip(TOKEN_KINDS, counts, strict=True) if count}
+def _logged(row: Any, where: Dimension, cell: Cell, is_billed: bool, rates: Rates) -> Logged:
+    _, dim_id, actor_id, grain, requests, estimate, unpriced_requests, unpriced_tokens = row[:_USED]
     # By position, which is cheaper: this is done for every row.
-    return LoggedRow(dim_id, actor_id, _GRAINS[grain], where, cell, is_billed, tokens, *used)
+    return Logged(
+        dim_id,
+        actor_id,
+        _GRAINS[grain],
+        cell,
+        where.service_tier,
+        where.routing_scope,
+        row[_USED:],
+        requests,
+        estimate,
+        unpriced_requests,
+        unpriced_tokens,
+        is_billed,
+        rates,
+    )

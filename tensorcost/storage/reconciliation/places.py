@@ -63,6 +63,12 @@ _BILLED_ACCOUNTS: Final = f"""
     FROM ai.bill_daily b JOIN ai.dimension d USING (tenant_id, dim_id)
     WHERE b.tenant_id = :tenant AND b.day >= date_trunc('month', CAST(:first_day AS date))
       AND b.day < :end_day AND b.delivery_id IN ({LIVE_DELIVERIES})
+    EXCEPT
+    SELECT x.account_id FROM ai.bill_extent x
+    WHERE x.tenant_id = :tenant AND x.last_day >= date_trunc('month', CAST(:first_day AS date))
+      AND x.delivery_id IN ({LIVE_DELIVERIES})
+    GROUP BY x.account_id
+    HAVING NOT bool_or(x.first_day < :end_day AND x.last_day >= :first_day)
 """
 _BATCH: Final = f"""
     SELECT g.account_id, g.region, sum(g.unblended_nano)::bigint AS nano
@@ -133,7 +139,8 @@ async def read_calls_between(
 
 
 async def read_billed_accounts(tx: TenantTx, first_day: date, end_day: date) -> set[str]:
-    """The accounts that a counted bill of the days' months names."""
+    """The accounts that a counted bill of the days' months names, but for those whose AI usage it
+    bills on other days alone."""
     rows = await tx.all(_BILLED_ACCOUNTS, tenant=tx.tenant_id, first_day=first_day, end_day=end_day)
     return {row.account_id for row in rows}
 

@@ -13,10 +13,13 @@ from uuid import UUID
 
 import uuid_utils.compat as uuids
 
+from tensorcost.domain.cost.reconciliation.closing import Cause
+from tensorcost.domain.cost.reconciliation.content import RULES
 from tensorcost.domain.cost.reconciliation.facts import DayResult
 from tensorcost.storage.reconciliation.due import LATE_BATCHES
 from tensorcost.storage.reconciliation.result_rows import add_rows
 from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.bill_extents import SOLD
 
 _CURRENT: Final = (
     "SELECT day, content_hash FROM ai.reconciled_day WHERE tenant_id = :tenant "
@@ -35,13 +38,10 @@ _REMEMBER: Final = (
 _SEEN: Final = LATE_BATCHES.format(
     since="clock_timestamp()", period=":period", closed_until=":closed_until"
 )
-_ACCOUNTS: Final = """
-    INSERT INTO ai.reconciled_account (tenant_id, reconciliation_id, source, account_id)
-    SELECT DISTINCT b.tenant_id, CAST(:id AS uuid), d.source, d.usage_account_id
-    FROM ai.bill_daily b
-    JOIN ai.dimension d ON d.tenant_id = b.tenant_id AND d.dim_id = b.dim_id
-    WHERE b.tenant_id = :tenant AND b.delivery_id = ANY(CAST(:deliveries AS uuid[]))
-      AND b.in_scope AND b.charge_category = 'Usage' AND b.currency = 'USD'
+_ACCOUNTS: Final = f"""
+    INSERT INTO ai.reconciled_account (tenant_id, reconciliation_id, source, account_id,
+        first_day, last_day)
+    SELECT :tenant, CAST(:id AS uuid), s.* FROM ({SOLD}) s WHERE s.first_day IS NOT NULL
 """
 
 
@@ -57,6 +57,8 @@ class OpenVersion:
     deliveries: tuple[UUID, ...]
     requested_by: str
     late_batches: list[int]
+    causes: tuple[Cause, ...] = ()
+    """What was seen to differ from the version before."""
     days_changed: int = field(default=0)
 
 
@@ -93,8 +95,10 @@ async def open_version(
     closed_until: date,
     deliveries: Sequence[UUID],
     requested_by: str,
+    causes: Sequence[Cause] = (),
 ) -> OpenVersion:
-    """Begin the month's next version. Call it under ``lock_period``, before reading inputs.
+    """Begin the month's next version, by today's rules. Call it under ``lock_period``, before
+    reading inputs.
 
     ``deliveries`` are those that the inputs come from; usage that is committed after this call
     makes the month due again, whether or not the inputs had it.
@@ -113,6 +117,7 @@ async def open_version(
         deliveries=tuple(sorted(deliveries)),
         requested_by=requested_by,
         late_batches=sorted(row.batch_id for row in seen),
+        causes=tuple(causes),
     )
 
 
@@ -148,9 +153,9 @@ async def close_version(tx: TenantTx, version: OpenVersion, *, days: int) -> Non
     """Record the version over ``days`` days, of which those written changed, and whose it is."""
     await tx.run(
         "INSERT INTO ai.reconciliation (tenant_id, reconciliation_id, period, version, "
-        "closed_until, deliveries, late_batches, requested_by, days, days_changed) VALUES "
-        "(:tenant, :id, :period, :version, :closed_until, :deliveries, :late, :by, :days, "
-        ":changed)",
+        "closed_until, deliveries, late_batches, requested_by, days, days_changed, rules, causes) "
+        "VALUES (:tenant, :id, :period, :version, :closed_until, :deliveries, :late, :by, :days, "
+        ":changed, :rules, :causes)",
         tenant=tx.tenant_id,
         id=version.reconciliation_id,
         period=version.period,
@@ -161,6 +166,8 @@ async def close_version(tx: TenantTx, version: OpenVersion, *, days: int) -> Non
         by=version.requested_by,
         days=days,
         changed=version.days_changed,
+        rules=RULES,
+        causes=[cause.value for cause in version.causes],
     )
     await tx.run(
         _ACCOUNTS,

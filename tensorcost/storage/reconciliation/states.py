@@ -13,9 +13,9 @@ from uuid import UUID
 from tensorcost.storage.reconciliation.inputs import (
     BILLED_COLUMNS,
     LOGGED_COLUMNS,
-    read_sold,
 )
 from tensorcost.storage.session import TenantTx
+from tensorcost.storage.spend.bill_extents import accounts_on, read_sold
 
 _DIGEST_SIZE: Final = 16
 _NO_ROWS: Final = (0, 0, 0)
@@ -57,10 +57,15 @@ async def read_day_hashes(
     """
     billed = await _read(tx, _BILLED, first_day, end_day, list(deliveries))
     sold = await read_sold(tx, deliveries)
-    shared = [*beside, repr(sorted((source, sorted(sold[source])) for source in sold))]
     days = [date.fromordinal(n) for n in range(first_day.toordinal(), end_day.toordinal())]
     return {
-        day: _hash([*shared, repr((billed.get(day, _NO_ROWS), logged.get(day, _NO_ROWS)))])
+        day: _hash(
+            [
+                *beside,
+                repr([(source, accounts_on(sold, source, day)) for source in sorted(sold)]),
+                repr((billed.get(day, _NO_ROWS), logged.get(day, _NO_ROWS))),
+            ]
+        )
         for day in days
     }
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import Row
 
-from tensorcost.domain.cost.reconciliation.closing import period_end
+from tensorcost.domain.cost.reconciliation.closing import Cause, period_end
+from tensorcost.domain.cost.reconciliation.content import RULES
 from tensorcost.domain.cost.reconciliation.facts import LineClass, Money, Share
 from tensorcost.storage.reconciliation.chosen import (
     AMOUNTS,
@@ -23,11 +24,17 @@ from tensorcost.storage.session import TenantTx
 
 _VERSION: Final = (
     "r.reconciliation_id, r.period, r.version, r.known_at, r.closed_until, r.deliveries, "
-    "r.requested_by, r.days, r.days_changed"
+    "r.requested_by, r.days, r.days_changed, r.rules, r.causes"
 )
 _VERSIONS: Final = f"""
     SELECT {_VERSION} FROM ai.reconciliation r
     WHERE r.tenant_id = :tenant AND r.period = :period ORDER BY r.version DESC
+"""
+_RULES: Final = """
+    SELECT period FROM (
+        SELECT DISTINCT ON (period) period, rules FROM ai.reconciliation
+        WHERE tenant_id = :tenant ORDER BY period DESC, version DESC
+    ) newest WHERE rules <> :rules ORDER BY period DESC
 """
 _PERIODS: Final = f"""
     WITH newest AS (
@@ -102,6 +109,15 @@ class Version:
     requested_by: str
     days: int
     days_changed: int
+    rules: str
+    """Of ours, that made it; empty where that was not kept yet."""
+    causes: tuple[Cause, ...]
+    """What was seen to differ from the version before; none where only prices may have."""
+
+    @property
+    def has_other_rules(self) -> bool:
+        """It was made by other rules than today's."""
+        return self.rules != RULES
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +157,12 @@ async def read_reconciled_periods(
         if row.share is not None:
             shares[Share(row.share), row.currency] = money_of(row)
     return [ReconciledPeriod(version, shares) for version, shares in found.values()]
+
+
+async def read_older_rules(tx: TenantTx) -> list[date]:
+    """The months, newest first, whose newest version was made by other rules than today's."""
+    rows = await tx.all(_RULES, tenant=tx.tenant_id, rules=RULES)
+    return [row.period for row in rows]
 
 
 async def read_versions(tx: TenantTx, period: date) -> list[Version]:
@@ -201,4 +223,6 @@ def _version(row: Row[Any]) -> Version:
         requested_by=row.requested_by,
         days=row.days,
         days_changed=row.days_changed,
+        rules=row.rules,
+        causes=tuple(Cause(cause) for cause in row.causes),
     )

@@ -23,7 +23,17 @@ CHARGE_DAY: Final = """greatest(CAST(:period AS date),
     least((l.usage_start AT TIME ZONE 'UTC')::date,
         (CAST(:period AS date) + interval '1 month')::date - 1))"""
 """A line dated outside the billing month stands on the nearest day of the month that bills it."""
-CHARGE_NET: Final = "coalesce(l.net_nano, l.unblended_nano)"
+LAST_CHARGE_DAY: Final = CHARGE_DAY.replace(
+    "l.usage_start", "greatest(l.usage_start, l.usage_end - interval '1 microsecond')"
+)
+"""The last day of what the line is for; a line for an hour or a day ends on the day it begins."""
+_DISCOUNTS: Final = ("EdpDiscount", "PrivateRateDiscount", "BundledDiscount", "Discount")
+CHARGE_NET: Final = f"""CASE WHEN l.net_nano IS NULL AND l.line_item_type IN {_DISCOUNTS} AND (
+    SELECT v.has_net FROM ai.bill_delivery v
+    WHERE v.tenant_id = l.tenant_id AND v.delivery_id = l.delivery_id
+) THEN 0 ELSE coalesce(l.net_nano, l.unblended_nano) END"""
+"""A line without a net amount costs its unblended one. But a discount line is no amount of its own
+beside net ones: these are what is left after discounts, and AWS's net column says 0 or nothing."""
 _KEY: Final = (
     "day",
     "dim_id",
@@ -48,7 +58,7 @@ _LINES: Final = f"""
         sum(l.unblended_nano)::bigint AS unblended_nano,
         sum(l.amortized_nano)::bigint AS amortized_nano,
         sum({CHARGE_NET})::bigint AS net_nano
-    FROM ai.bill_line l {{joined}}
+    FROM ai.bill_line l
     WHERE l.tenant_id = :tenant AND l.delivery_id = :delivery AND {{which}}
     GROUP BY {{positions}}
 """
@@ -59,17 +69,23 @@ _IS_COVERED: Final = (
 _PLAIN: Final = (
     f"INSERT INTO ai.bill_daily (tenant_id, delivery_id, {', '.join((*_KEY, *_SUMS))}) "
     "SELECT :tenant, :delivery, l.* FROM ("
-    + _LINES.format(
-        more="", joined="", which=f"NOT {_IS_COVERED}", positions="1, 2, 3, 4, 5, 6, 7, 8"
-    )
+    + _LINES.format(more="", which=f"NOT {_IS_COVERED}", positions="1, 2, 3, 4, 5, 6, 7, 8")
     + ") l"
 )
-_COVERED: Final = _LINES.format(
-    more="l.payer_account_id, l.usage_account_id AS account_id, d.region, l.product_code, "
-    "l.usage_type, l.operation, l.savings_plan_arn, ",
-    joined="JOIN ai.dimension d ON d.tenant_id = l.tenant_id AND d.dim_id = l.dim_id",
-    which=_IS_COVERED,
-    positions=f"{', '.join(str(n + 1) for n in range(15))} ORDER BY 1, 2, 6, 7, 8, 9, 13, 14, 15",
+_COVERED: Final = (
+    # Summed before it is joined: without statistics of a new delivery it would be read once for
+    # each of the tenant's dimensions.
+    "SELECT l.*, d.region FROM ("
+    + _LINES.format(
+        more="l.payer_account_id, l.usage_account_id AS account_id, l.product_code, "
+        "l.usage_type, l.operation, l.savings_plan_arn, ",
+        which=_IS_COVERED,
+        positions=", ".join(str(n + 1) for n in range(14)),
+    )
+    + """) l
+    JOIN ai.dimension d ON d.tenant_id = :tenant AND d.dim_id = l.dim_id
+    ORDER BY l.day, l.dim_id, l.token_kind, l.unit, l.line_item_type, l.payer_account_id,
+        l.usage_type, l.operation, l.savings_plan_arn"""
 )
 _INSERT: Final = (
     f"INSERT INTO ai.bill_daily (tenant_id, delivery_id, {', '.join((*_KEY, *_SUMS))}) "

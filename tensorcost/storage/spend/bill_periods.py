@@ -1,13 +1,5 @@
-"""Which delivery of a billing month holds, and which of a payer's exports is its bill.
+"""Which delivery of a billing month holds for its export, and what each of them sums to."""
 
-An export that was renamed, or a daily one beside an hourly one, says the same bill again. Of the
-exports of one payer and month that name a common usage account only one counts: the first,
-unless a later one names more accounts, or the first has been silent for three days while another
-that names no fewer was delivered. Exports without a common account (member accounts that each
-export their own part) all count, and so does a delivery that names several payers or none.
-"""
-
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
@@ -21,40 +13,40 @@ from tensorcost.domain.cost.reconciliation.months import least_settled
 from tensorcost.domain.spend.bill import BillDelivery
 from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import Origin
+from tensorcost.storage.spend.rival_bills import judge_bills
 
 _NAMED: Final = """
-    SELECT coalesce(max(invoice_id), '') AS invoice_id,
-           CASE WHEN min(payer_account_id) = max(payer_account_id)
-                THEN min(payer_account_id) ELSE '' END AS payer
-    FROM ai.bill_line WHERE tenant_id = :tenant AND delivery_id = :delivery
+    SELECT coalesce(max(n.invoice_id), '') AS invoice_id,
+           CASE WHEN min(n.payer) = max(n.payer) THEN min(n.payer) ELSE '' END AS payer,
+           coalesce(array_agg(n.payer || chr(31) || n.account)
+               FILTER (WHERE n.payer <> '' OR n.account <> ''), '{}') AS accounts
+    FROM (
+        SELECT payer_account_id AS payer, usage_account_id AS account,
+               max(invoice_id) AS invoice_id
+        FROM ai.bill_line WHERE tenant_id = :tenant AND delivery_id = :delivery GROUP BY 1, 2
+    ) n
 """
 _POINT: Final = """
     INSERT INTO ai.bill_period AS p (tenant_id, origin, export_name, period,
-        current_delivery_id, payer_account_id, counted, invoice_id, invoice_since)
-    VALUES (:tenant, :origin, :export, :period, :delivery, :payer, :counted, :invoice,
+        current_delivery_id, payer_account_id, billed_accounts, counted, invoice_id, invoice_since)
+    VALUES (:tenant, :origin, :export, :period, :delivery, :payer, :accounts, true, :invoice,
         CASE WHEN :invoice <> '' THEN clock_timestamp() END)
     ON CONFLICT (tenant_id, origin, export_name, period) DO UPDATE SET
         current_delivery_id = excluded.current_delivery_id,
         payer_account_id = excluded.payer_account_id,
+        billed_accounts = excluded.billed_accounts,
         counted = excluded.counted,
         invoice_since = CASE WHEN p.invoice_id = excluded.invoice_id THEN p.invoice_since
             ELSE excluded.invoice_since END,
         invoice_id = excluded.invoice_id
 """
-_ACCOUNTS: Final = """
-    SELECT array_agg(DISTINCT d.usage_account_id) FROM ai.bill_daily b
-    JOIN ai.dimension d ON d.tenant_id = b.tenant_id AND d.dim_id = b.dim_id
-    WHERE b.tenant_id = :tenant AND b.delivery_id = {delivery}
-"""
-_RIVALS: Final = f"""
-    SELECT p.current_delivery_id AS delivery_id,
-           v.known_at < clock_timestamp() - interval '3 days' AS silent,
-           ({_ACCOUNTS.format(delivery="p.current_delivery_id")}) AS accounts
+_STATES: Final = """
+    SELECT q.period, q.invoice_id, q.invoice_since
     FROM ai.bill_period p
-    JOIN ai.bill_delivery v
-        ON v.tenant_id = p.tenant_id AND v.delivery_id = p.current_delivery_id
-    WHERE p.tenant_id = :tenant AND p.period = :period AND p.payer_account_id = :payer
-      AND p.counted AND (p.origin, p.export_name) <> (:origin, :export)
+    JOIN ai.bill_period q ON q.tenant_id = p.tenant_id AND q.period = p.period AND q.counted
+        AND CASE WHEN p.counted THEN (q.origin, q.export_name) = (p.origin, p.export_name)
+            ELSE q.billed_accounts && p.billed_accounts END
+    WHERE p.tenant_id = :tenant AND p.origin = :origin
 """
 _LIST: Final = """
     SELECT p.origin, p.export_name, p.period, p.payer_account_id, p.counted, p.invoice_id,
@@ -86,7 +78,7 @@ class BilledPeriod:
     """Empty where the delivery names several payers or none."""
     state: PeriodState
     counted: bool
-    """False where another export of the payer is this month's bill."""
+    """False where another export is this month's bill of the same accounts."""
     invoice_id: str
     invoice_since: datetime | None
     """Since when the deliveries name this invoice."""
@@ -98,45 +90,27 @@ class BilledPeriod:
 
 
 async def point_period(
-    tx: TenantTx, origin: Origin, delivery: BillDelivery, delivery_id: UUID
+    tx: TenantTx, origin: Origin, delivery: BillDelivery, delivery_id: UUID, since: datetime
 ) -> None:
-    """Make the delivery the one that holds for its export and month, and say whether it counts."""
-    named = await tx.first(_NAMED, tenant=tx.tenant_id, delivery=delivery_id)
-    assert named is not None
-    payer = named.payer or ""
+    """Make the delivery, known at ``since``, the one that holds for its export and month, and say
+    anew which bills of the month count. Call it under ``lock_bills``."""
     where = {
         "tenant": tx.tenant_id,
         "origin": origin.name,
         "export": delivery.export_name,
         "period": delivery.period,
-        "payer": payer,
     }
-    rivals: Sequence[Row[Any]] = ()
-    if payer:
-        # Two exports of one payer loading at once must not both find that nobody counts yet.
-        await tx.run(
-            "SELECT pg_advisory_xact_lock(hashtextextended(:key, 17))",
-            key=f"bill/{tx.tenant_id}/{delivery.period}/{payer}",
-        )
-        rivals = await tx.all(_RIVALS, **where)
-    outdone = await _outdone(tx, delivery_id, rivals)
-    if outdone is None:
-        await _uncount_delivery(tx, delivery_id, since=delivery_id)
-    for rival in outdone or ():
-        await _uncount_delivery(tx, rival, since=delivery_id)
-        await tx.run(
-            "UPDATE ai.bill_period SET counted = false "
-            "WHERE tenant_id = :tenant AND current_delivery_id = :delivery",
-            tenant=tx.tenant_id,
-            delivery=rival,
-        )
+    named = await tx.first(_NAMED, tenant=tx.tenant_id, delivery=delivery_id)
+    assert named is not None
     await tx.run(
         _POINT,
         **where,
         delivery=delivery_id,
-        counted=outdone is not None,
+        payer=named.payer or "",
+        accounts=named.accounts,
         invoice=named.invoice_id,
     )
+    await judge_bills(tx, delivery.period, since)
 
 
 async def list_periods(
@@ -154,50 +128,14 @@ async def list_periods(
 
 
 async def month_states(tx: TenantTx, origin: str, now: datetime) -> dict[date, PeriodState]:
-    """Billing months that count of one origin, each as settled as its least settled export."""
-    rows = await tx.all(
-        "SELECT period, invoice_id, invoice_since FROM ai.bill_period "
-        "WHERE tenant_id = :tenant AND origin = :origin AND counted",
-        tenant=tx.tenant_id,
-        origin=origin,
-    )
+    """Billing months of one origin, each as settled as its least settled export. One that does
+    not count is as settled as those in its place: what it says next may count."""
+    rows = await tx.all(_STATES, tenant=tx.tenant_id, origin=origin)
     states: dict[date, list[PeriodState]] = {}
     for row in rows:
         state = period_state(row.period, row.invoice_id, row.invoice_since, now)
         states.setdefault(row.period, []).append(state)
     return {period: least_settled(found) for period, found in states.items()}
-
-
-async def _outdone(
-    tx: TenantTx, delivery_id: UUID, rivals: Sequence[Row[Any]]
-) -> list[UUID] | None:
-    """The rivals that this delivery replaces, or None where one of them stays the bill."""
-    if not rivals:
-        return []
-    ours = await tx.scalar(
-        _ACCOUNTS.format(delivery=":delivery"), tenant=tx.tenant_id, delivery=delivery_id
-    )
-    accounts, outdone = set(ours or ()), list[UUID]()
-    for rival in rivals:
-        theirs = set(rival.accounts or ())
-        if not accounts & theirs:
-            continue
-        if not (accounts > theirs or (rival.silent and not accounts < theirs)):
-            return None
-        outdone.append(rival.delivery_id)
-    return outdone
-
-
-async def _uncount_delivery(tx: TenantTx, delivery_id: UUID, *, since: UUID) -> None:
-    """From the moment ``since`` was known. Asked about before it, ``delivery_id`` still counts."""
-    await tx.run(
-        "UPDATE ai.bill_delivery SET uncounted_at = (SELECT s.known_at FROM ai.bill_delivery s "
-        "WHERE s.tenant_id = :tenant AND s.delivery_id = :since) "
-        "WHERE tenant_id = :tenant AND delivery_id = :delivery",
-        tenant=tx.tenant_id,
-        since=since,
-        delivery=delivery_id,
-    )
 
 
 def _period(row: Row[Any], now: datetime) -> BilledPeriod:

@@ -18,7 +18,9 @@ from tensorcost.storage.binary_copy import encoded
 from tensorcost.storage.session import TenantTx
 from tensorcost.storage.spend.batches import Origin
 from tensorcost.storage.spend.bill_days import sum_by_day
+from tensorcost.storage.spend.bill_extents import keep_extents
 from tensorcost.storage.spend.bill_periods import point_period
+from tensorcost.storage.spend.rival_bills import lock_bills
 
 _PATTERN: Final = {
     "payer_account_id": "text",
@@ -161,6 +163,13 @@ async def add_lines(
         format="binary",
     )
     await driver.execute(_ADD, delivery_id)
+    if lines.has_net.any():
+        await tx.run(
+            "UPDATE ai.bill_delivery SET has_net = true "
+            "WHERE tenant_id = :tenant AND delivery_id = :delivery AND NOT has_net",
+            tenant=tx.tenant_id,
+            delivery=delivery_id,
+        )
 
 
 async def make_current(
@@ -174,6 +183,8 @@ async def make_current(
 ) -> None:
     """Sum the delivery by day and point its period at it; the former one is superseded."""
     await sum_by_day(tx, delivery_id, delivery.period)
+    await keep_extents(tx, delivery_id, delivery.period)
+    await lock_bills(tx, delivery.period)
     await tx.run(
         "UPDATE ai.bill_delivery SET state = 'superseded' WHERE tenant_id = :tenant "
         "AND origin = :origin AND export_name = :export AND period = :period "
@@ -183,16 +194,16 @@ async def make_current(
         export=delivery.export_name,
         period=delivery.period,
     )
-    await tx.run(
+    since = await tx.scalar(
         "UPDATE ai.bill_delivery SET state = 'current', known_at = clock_timestamp(), "
         "lines = :lines, rows_read = :rows "
-        "WHERE tenant_id = :tenant AND delivery_id = :delivery",
+        "WHERE tenant_id = :tenant AND delivery_id = :delivery RETURNING known_at",
         tenant=tx.tenant_id,
         delivery=delivery_id,
         lines=lines,
         rows=rows,
     )
-    await point_period(tx, origin, delivery, delivery_id)
+    await point_period(tx, origin, delivery, delivery_id, since)
 
 
 def _batch(lines: BillColumns) -> pa.RecordBatch:

@@ -7,25 +7,26 @@ from typing import Final, NamedTuple
 
 from tensorcost.storage.session import TenantTx
 
-_ACCOUNTS: Final = """
-    SELECT d.usage_account_id FROM ai.bill_daily b
-    JOIN ai.dimension d ON d.tenant_id = b.tenant_id AND d.dim_id = b.dim_id
-    WHERE b.tenant_id = p.tenant_id AND b.delivery_id = {period}.current_delivery_id
-"""
-_UNCOUNTED: Final = f"""
+_UNCOUNTED: Final = """
     SELECT p.period, p.origin, p.export_name, p.payer_account_id,
            q.origin AS other_origin, q.export_name AS other_name,
-           v.manifest_etag = w.manifest_etag AS is_same
+           v.manifest_etag = w.manifest_etag AS is_same,
+           ARRAY(
+               SELECT split_part(named, chr(31), 2) FROM (
+                   SELECT unnest(p.billed_accounts) AS named EXCEPT
+                   SELECT unnest(c.billed_accounts) FROM ai.bill_period c
+                   WHERE c.tenant_id = p.tenant_id AND c.period = p.period AND c.counted
+               ) l ORDER BY 1
+           ) AS left_out
     FROM ai.bill_period p
     JOIN ai.bill_period q ON q.tenant_id = p.tenant_id AND q.period = p.period
-        AND q.payer_account_id = p.payer_account_id AND q.counted
+        AND q.counted AND q.billed_accounts && p.billed_accounts
     JOIN ai.bill_delivery v
         ON v.tenant_id = p.tenant_id AND v.delivery_id = p.current_delivery_id
     JOIN ai.bill_delivery w
         ON w.tenant_id = q.tenant_id AND w.delivery_id = q.current_delivery_id
     WHERE p.tenant_id = :tenant AND NOT p.counted
       AND (CAST(:periods AS date[]) IS NULL OR p.period = ANY(CAST(:periods AS date[])))
-      AND EXISTS ({_ACCOUNTS.format(period="p")} INTERSECT {_ACCOUNTS.format(period="q")})
     ORDER BY p.period DESC, p.origin, p.export_name, q.origin, q.export_name
 """
 
@@ -39,15 +40,18 @@ class ExportRef(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class UncountedBill:
-    """An export's billing month that another export of the payer speaks for."""
+    """An export's billing month that other exports speak for."""
 
     export: ExportRef
     period: date
     payer_account_id: str
+    """Empty where the delivery names several payers or none."""
     counted: tuple[ExportRef, ...]
     """What counts instead."""
     is_same: bool
     """What counts has the very same content: nothing is missing."""
+    left_out: tuple[str, ...]
+    """Accounts of it that no bill of the month that counts names: they are in no figure."""
 
 
 async def read_uncounted(
@@ -66,5 +70,6 @@ async def read_uncounted(
             row.payer_account_id,
             (*before.counted, counted) if before else (counted,),
             row.is_same or (before is not None and before.is_same),
+            tuple(row.left_out),
         )
     return list(found.values())

@@ -1,7 +1,7 @@
 """Bills from disk: what becomes of each month, whatever the files look like."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -12,17 +12,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from tensorcost.activities.ingest.bills import BillIngest
-from tensorcost.activities.ingest.files import FileImport, FileImporter
+from tensorcost.activities.ingest.files import FileImport, FileImporter, OnFile
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.ingest.summary import import_summary
+from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.formats import FileFormat
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.bill_periods import list_periods
 from tests.providers.bedrock.cur_files import as_csv, row
-from tests.support import databases
-from tests.support.tenants import app_database, make_tenant
 
 MONTH = "BILLING_PERIOD=2026-10"
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -36,13 +35,18 @@ class Importing:
     tenant: TenantId
 
     async def load(
-        self, path: Path, export: str = "", kind: FileFormat = FileFormat.AWS_CUR, **more: Any
+        self,
+        path: Path,
+        export: str = "",
+        kind: FileFormat = FileFormat.AWS_CUR,
+        on_file: OnFile | None = None,
+        **more: Any,
     ) -> dict[str, Any]:
         """The summary; its rows add up."""
         spend = SpendIngest(self.db, PriceBooks(self.db))
         importer = FileImporter(self.db, spend, BillIngest(self.db), lambda: NOW)
         wanted = FileImport(path, kind, export_name=export, **more)
-        report = await importer.load(self.tenant, wanted)
+        report = await importer.load(self.tenant, wanted, on_file)
         summary = await import_summary(self.db, self.tenant, report, NOW)
         rows = dict(summary["rows"])
         assert rows.pop("read") == sum(rows.values())
@@ -55,15 +59,9 @@ class Importing:
         return sum(one.totals["USD"].unblended for one in found if one.counted) / 10**9
 
 
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
 @pytest.fixture
-async def importing(db: Database, database: databases.Database) -> Importing:
-    return Importing(db, await make_tenant(database))
+async def importing(db: Database, tenant: TenantId) -> Importing:
+    return Importing(db, tenant)
 
 
 def line(cost: float, day: str = "2026-10-05", **changes: Any) -> dict[str, Any]:
@@ -158,6 +156,69 @@ async def test_a_manifest_says_what_a_bill_consists_of_and_a_missing_part_refuse
     assert await importing.billed() == 3
 
 
+@pytest.mark.parametrize("has_manifest", [True, False])
+async def test_rejects_of_a_month_that_is_there_are_told_again_and_nothing_is_loaded_twice(
+    importing: Importing, tmp_path: Path, *, has_manifest: bool
+) -> None:
+    top = tmp_path / "acme"
+    parts = [bill(top / "data" / MONTH / f"acme-0000{n}.csv", n, n) for n in (1, 2)]
+    bad = parts[1].read_bytes().splitlines(keepends=True)[1].replace(b",2,", b",two,")
+    parts[1].write_bytes(parts[1].read_bytes() + bad)
+    if has_manifest:
+        path = top / "metadata" / MONTH / "acme-Manifest.json"
+        path.parent.mkdir(parents=True)
+        keys = [f"cur/acme/data/{MONTH}/{part.name}" for part in parts]
+        path.write_text(json.dumps({"dataFiles": keys}))
+    first = await importing.load(top)
+    (reject,) = first["rejects"]
+    file = f"data/{MONTH}/acme-00002.csv"
+    assert (reject["file"], reject["line"], reject["reason"]) == (file, 3, "bad_amount")
+    counted = {"read": 5, "accepted": 4, "duplicate": 0, "rejected": 1, "withheld": 0}
+    assert (first["ok"], first["rows"]) == (False, counted)
+    again = await importing.load(top)
+    assert again["rows"] == counted | {"accepted": 0, "duplicate": 4}
+    assert {k: v for k, v in again.items() if k != "rows"} == {
+        k: v for k, v in first.items() if k != "rows"
+    }
+    assert await importing.billed() == 6
+
+
+async def test_a_manifest_that_is_none_refuses_its_month_and_no_other(
+    importing: Importing, tmp_path: Path
+) -> None:
+    top = tmp_path / "acme"
+    bill(top / "data" / "BILLING_PERIOD=2026-09" / "acme-00001.csv", 2)
+    bill(top / "data" / MONTH / "acme-00001.csv", 5)
+    manifest = top / "metadata" / MONTH / "acme-Manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("<html>")
+    found = await importing.load(top)
+    assert [(one["file"], one["reason"]) for one in found["rejects"]] == [
+        ("acme-Manifest.json", "bad_manifest")
+    ]
+    assert states(found) == [("acme", "2026-09", "counted"), ("acme", "2026-10", "refused")]
+
+
+async def test_a_part_that_is_replaced_while_it_is_read_is_no_bill(
+    importing: Importing, tmp_path: Path
+) -> None:
+    folder = tmp_path / "acme" / "data" / MONTH
+    first = bill(folder / "acme-00001.csv", 1)
+    bill(folder / "acme-00002.csv", 2)
+
+    def replaced(path: Path, number: int, count: int) -> None:
+        if number == 1:
+            bill(first, 100)
+
+    found = await importing.load(folder, on_file=replaced)
+    assert [(one["file"], one["reason"]) for one in found["rejects"]] == [
+        (f"data/{MONTH}/acme-00001.csv", "broken_delivery")
+    ]
+    assert states(found) == [("acme", "2026-10", "refused")]
+    assert states(await importing.load(folder)) == [("acme", "2026-10", "counted")]
+    assert await importing.billed() == 102
+
+
 async def test_the_files_of_one_folder_are_one_bill_of_each_month_that_they_name(
     importing: Importing, tmp_path: Path
 ) -> None:
@@ -198,6 +259,36 @@ async def test_bills_of_other_formats_in_several_files_count_as_a_whole(
     found = await importing.load(folder, kind=kind, constants=constants)
     assert states(found) == [("acme", "2026-10", "counted")]
     assert await importing.billed() == 116
+
+
+@pytest.mark.parametrize(
+    ("kind", "header", "end", "constants"),
+    [
+        (FileFormat.FOCUS, FOCUS, "USD,Usage,2026-10-05T00:00:00Z,Amazon Bedrock", {}),
+        (FileFormat.AZURE_EXPORT, AZURE, "s,2026-10-05,Storage,m,Usage", {"currency": "USD"}),
+    ],
+)
+async def test_a_part_of_another_kind_refuses_its_bill_and_no_other(
+    importing: Importing,
+    tmp_path: Path,
+    kind: FileFormat,
+    header: str,
+    end: str,
+    constants: dict[str, str],
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.csv").write_text(f"{header}5,{end}\n")
+    (tmp_path / "b" / "stray.csv").write_text("when,what\n1,2\n")
+    (tmp_path / "b" / "_SUCCESS").touch()
+    found = await importing.load(tmp_path, kind=kind, constants=constants)
+    assert [(one["file"], one["line"], one["reason"]) for one in found["rejects"]] == [
+        ("stray.csv", 0, "missing_field")
+    ]
+    assert states(found) == [("a", "2026-10", "counted"), ("b", "2026-10", "refused")]
+    assert (found["refused"], found["skipped"]) == (["b"], ["b/_SUCCESS"])
+    with pytest.raises(ValidationFailed, match="it misses"):
+        await importing.load(tmp_path / "b" / "stray.csv", kind=kind, constants=constants)
 
 
 async def test_a_later_file_of_another_name_does_not_count_until_it_takes_the_name(

@@ -87,7 +87,7 @@ def test_a_manifest_names_the_parts_and_other_files_are_left(tmp_path: Path, giv
     [bill] = find_bills(tmp_path / given)
     assert told([bill], tmp_path) == [("acme", OCTOBER, named)]
     assert bill.manifest is not None
-    assert (bill.name, bill.manifest.missing) == ("acme-Manifest.json", ())
+    assert (bill.name, bill.manifest.rejects) == ("acme-Manifest.json", ())
 
 
 def test_a_part_that_the_manifest_names_and_is_not_there_is_told(tmp_path: Path) -> None:
@@ -96,7 +96,9 @@ def test_a_part_that_the_manifest_names_and_is_not_there_is_told(tmp_path: Path)
     manifest(tmp_path / METADATA / "acme-Manifest.json", keys)
     [bill] = find_bills(tmp_path)
     assert bill.manifest is not None
-    assert bill.manifest.missing == tuple(f"cur/{key}" for key in keys[1:])
+    assert [(one.reason, one.detail) for one in bill.manifest.rejects] == [
+        ("broken_delivery", f"cur/{key} is not there") for key in keys[1:]
+    ]
 
 
 def test_without_a_manifest_the_newest_run_is_the_bill(tmp_path: Path) -> None:
@@ -127,8 +129,38 @@ def test_one_name_is_not_given_to_two_exports(tmp_path: Path) -> None:
         find_bills(laid_out(tmp_path, "a/1.csv", "b/1.csv"), "cur")
 
 
-def test_a_manifest_that_is_none_is_refused(tmp_path: Path) -> None:
+def manifest_rejects(top: Path) -> list[tuple[str, str]]:
+    [bill] = find_bills(top)
+    assert bill.period == OCTOBER
+    assert bill.manifest is not None
+    return [(one.reason, one.detail) for one in bill.manifest.rejects]
+
+
+def test_a_manifest_that_is_none_refuses_its_month(tmp_path: Path) -> None:
     laid_out(tmp_path, f"{DATA}/acme-00001.csv", f"{METADATA}/acme-Manifest.json")
-    with pytest.raises(ValidationFailed, match="not JSON"):
-        find_bills(tmp_path)
+    assert manifest_rejects(tmp_path) == [("bad_manifest", "the manifest is not JSON")]
     assert find_bills(tmp_path, has_manifests=False)[0].period == OCTOBER
+
+
+def test_of_two_manifests_that_say_different_things_none_is_believed(tmp_path: Path) -> None:
+    parts = [f"{DATA}/{name}-00001.csv" for name in ("a", "b")]
+    laid_out(tmp_path, *parts)
+    for part, name in zip(parts, "ab", strict=True):
+        manifest(tmp_path / METADATA / f"{name}-Manifest.json", [part])
+    [(reason, told_of)] = manifest_rejects(tmp_path / "acme")
+    where = "metadata/BILLING_PERIOD=2026-10"
+    assert (reason, told_of.partition(": ")[2]) == (
+        "bad_manifest",
+        f"{where}/a-Manifest.json, {where}/b-Manifest.json",
+    )
+    manifest(tmp_path / METADATA / "b-Manifest.json", parts[:1])
+    assert manifest_rejects(tmp_path) == [], "a copy says the same"
+
+
+def test_where_each_run_has_its_manifest_alone_the_newest_ones_is_read(tmp_path: Path) -> None:
+    runs = [f"2026110{day}T000000Z-x" for day in (1, 2)]
+    parts = [f"{DATA}/{run}/acme-00001.csv" for run in runs]
+    laid_out(tmp_path, *parts)
+    for run, part in zip(runs, parts, strict=True):
+        manifest(tmp_path / METADATA / run / "acme-Manifest.json", [part])
+    assert told(find_bills(tmp_path), tmp_path) == [("acme", OCTOBER, parts[1:])]

@@ -1,6 +1,6 @@
 """Bill deliveries replace their period as a whole."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
@@ -20,9 +20,7 @@ from tensorcost.domain.spend.limits import RejectReason
 from tensorcost.domain.spend.parsed import Reject
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import Origin
-from tests.support import databases
 from tests.support.spend import MODEL
-from tests.support.tenants import app_database, make_tenant
 
 START = datetime(2026, 10, 3, tzinfo=UTC)
 LINE = BillLine(
@@ -57,17 +55,6 @@ ORIGIN = Origin("connection-1")
 
 def delivery(etag: str) -> BillDelivery:
     return BillDelivery("daily", date(2026, 10, 1), "cur/Manifest.json", etag)
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 async def current_total(db: Database, tenant: TenantId) -> int:

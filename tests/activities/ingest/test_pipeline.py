@@ -1,12 +1,10 @@
 """The one road of spend events, on a real Postgres."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
 
 from tensorcost.activities.ingest.pipeline import SpendIngest, SpendWindow
-from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.ingest.report import IngestReport
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.facts import Grain
@@ -14,28 +12,10 @@ from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import ObjectRef, Origin
 from tests.support import databases
-from tests.support.prices import store_list_prices
 from tests.support.spend import NOON, add_row, dimension, parsed_rows
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 IMPORT = Origin("import")
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    await store_list_prices(database.urls.platform)
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
-
-
-@pytest.fixture
-def ingest(db: Database) -> SpendIngest:
-    return SpendIngest(db, PriceBooks(db))
 
 
 async def measures(db: Database, tenant: TenantId, table: str) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Several objects at once: one transaction and batch for small ones, each its own checkpoint."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
@@ -13,29 +13,9 @@ from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.parsed import ParsedSpend, Reject
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import ObjectRef, Origin
-from tests.support import databases
-from tests.support.prices import store_list_prices
 from tests.support.spend import parsed_rows
-from tests.support.tenants import app_database, make_tenant
 
 ORIGIN = Origin("connection")
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    await store_list_prices(database.urls.platform)
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
-
-
-@pytest.fixture
-def ingest(db: Database) -> SpendIngest:
-    return SpendIngest(db, PriceBooks(db))
 
 
 def spend_object(name: str, *native_ids: str) -> SpendObject:

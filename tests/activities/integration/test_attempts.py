@@ -1,8 +1,6 @@
 """A work item whose attempts fail: what its step shows meanwhile."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -17,27 +15,8 @@ from tensorcost.domain.integration.states import StepState
 from tensorcost.storage import sync_history, sync_progress, sync_steps
 from tensorcost.storage.engine import make_engine
 from tensorcost.storage.session import Database
-from tests.activities.integration.item_bench import Bench, make_bench
+from tests.activities.integration.item_bench import Bench
 from tests.support.connections import NOW, log_item
-from tests.support.databases import Database as TestDatabase
-from tests.support.tenants import app_database, make_tenant
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def bench(db: Database, database: TestDatabase, threads: ThreadPoolExecutor) -> Bench:
-    return await make_bench(db, await make_tenant(database), threads)
 
 
 async def test_a_failed_attempt_stands_on_its_step_until_the_item_is_read(bench: Bench) -> None:

@@ -1,6 +1,5 @@
 """The Bedrock connector against the emulated AWS: validate, discover, read."""
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +8,6 @@ from temporalio.api.failure.v1 import Failure
 
 from demo.aws import state as sim
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.activities.integration.ports import (
     Chunk,
@@ -46,12 +44,6 @@ from tests.providers.bedrock.connections import connection
 from tests.providers.bedrock.samples import KEY
 
 ORGANIZATION = ConnectionMode.ORGANIZATION
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimControl]:
-    with running_simulator() as control:
-        yield control
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Which export is the bill, and what is said of the others and of those that cannot be read."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -10,13 +9,21 @@ from hypothesis import strategies as st
 
 from demo.aws import state as sim
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
 from tensorcost.activities.integration.bedrock.bill import choose_export
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.activities.integration.ports import Discovery
 from tensorcost.domain.integration.states import SourceKind
 from tensorcost.providers.bedrock.source_cur import BillExport
-from tests.providers.aws.world import CUR_BUCKET, HOME, NOW, PAYER, READER, sessions, world
+from tests.providers.aws.world import (
+    CUR_BUCKET,
+    HOME,
+    NOW,
+    PAYER,
+    READER,
+    bill_export,
+    sessions,
+    world,
+)
 from tests.providers.bedrock.connections import connection
 
 EXPORT = BillExport("b-export", "fake-cur", "bills", HOME)
@@ -50,28 +57,10 @@ def test_healthy_and_newer_exports_come_first() -> None:
     assert choose_export([broken, legacy]) is legacy
 
 
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimControl]:
-    with running_simulator() as control:
-        yield control
-
-
 def estate(**changes: Any) -> sim.SimState:
     """The tests' world with one export of its bill."""
-    given: dict[str, Any] = {
-        "account": PAYER,
-        "name": "daily",
-        "bucket": CUR_BUCKET,
-        "prefix": "bills",
-        "bucket_region": HOME,
-        "parquet": True,
-        "columns": ["line_item_usage_type"],
-        "created": NOW,
-        "refreshed": NOW,
-        "execution_id": "fake-execution",
-    }
     state = world()
-    state.exports = [sim.Export(**(given | changes))]
+    state.exports = [bill_export(**({"name": "daily", "prefix": "bills"} | changes))]
     return state
 
 

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,6 @@ from temporalio.testing import ActivityEnvironment
 
 from demo.aws import state as sim
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
 from tensorcost.activities.ingest.bills import BillIngest
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
@@ -24,6 +23,7 @@ from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.activities.integration.bill_items import RESTARTS
 from tensorcost.activities.integration.items import ItemActivities
 from tensorcost.activities.integration.ports import Loaders
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import ConnectionKey, Tally
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_steps import ItemOrder
@@ -45,8 +45,6 @@ from tests.providers.aws.world import (
 )
 from tests.providers.bedrock.cur_files import as_csv, row
 from tests.support.connections import make_connection, make_run
-from tests.support.databases import Database as TestDatabase
-from tests.support.tenants import app_database, make_tenant
 
 PLACE = {"place": "bills", "export": "bills", "bucket": CUR_BUCKET, "prefix": "cur"}
 SITE = Site(SourceKind.BILL, PAYER, "", PLACE | {"bucket_region": HOME, "legacy": "no"})
@@ -132,28 +130,15 @@ class Bench:
         return found.state, found.error_code, found.detail
 
 
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[SimControl]:
-    with running_simulator() as control:
-        yield control
-
-
 @pytest.fixture
-async def bench(db: Database, database: TestDatabase, aws: SimControl) -> AsyncIterator[Bench]:
-    connection = await make_connection(
-        db, await make_tenant(database), external_id=EXTERNAL_ID, role_arn=ROLE_ARN
-    )
-    connector = BedrockConnector(sessions(aws.endpoint_url), lambda: NOW)
+async def bench(
+    db: Database, tenant: TenantId, simulator: SimControl, threads: ThreadPoolExecutor
+) -> Bench:
+    connection = await make_connection(db, tenant, external_id=EXTERNAL_ID, role_arn=ROLE_ARN)
+    connector = BedrockConnector(sessions(simulator.endpoint_url), lambda: NOW)
     loaders = Loaders(SpendIngest(db, PriceBooks(db)), BillIngest(db))
-    with ThreadPoolExecutor(max_workers=4) as threads:
-        acts = ItemActivities(db, {"bedrock": connector}, loaders, threads, lambda: NOW)
-        yield Bench(db, connection, aws, acts)
+    acts = ItemActivities(db, {"bedrock": connector}, loaders, threads, lambda: NOW)
+    return Bench(db, connection, simulator, acts)
 
 
 async def test_a_manifest_that_names_a_missing_file_is_begun_again_and_then_refused(

@@ -2,15 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from tensorcost.activities.integration.cursor import ItemCursor
 from tensorcost.activities.integration.ports import ConnectorError, ReadJob
 from tensorcost.domain.events.catalogue import EventType
 from tensorcost.domain.integration.contracts import Failure, Tally
@@ -19,28 +16,8 @@ from tensorcost.domain.integration.states import StepState
 from tensorcost.storage import outbox, sync_history, sync_steps
 from tensorcost.storage.audit import AuditFilter, list_entries
 from tensorcost.storage.integration_sites import watermarks
-from tensorcost.storage.session import Database
-from tests.activities.integration.item_bench import Bench, make_bench
+from tests.activities.integration.item_bench import Bench
 from tests.support.connections import NOW, make_run
-from tests.support.databases import Database as TestDatabase
-from tests.support.tenants import app_database, make_tenant
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(max_workers=4) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def bench(db: Database, database: TestDatabase, threads: ThreadPoolExecutor) -> Bench:
-    return await make_bench(db, await make_tenant(database), threads)
 
 
 async def test_an_item_is_loaded_counted_and_its_watermark_moved(bench: Bench) -> None:
@@ -63,20 +40,6 @@ async def test_a_second_run_of_the_same_order_changes_nothing(bench: Bench) -> N
     assert await bench.rows() == await bench.requests() == 6
 
 
-async def test_a_retry_after_a_kill_resumes_from_the_heartbeat(bench: Bench) -> None:
-    bench.connector.objects_per_item = 4
-    await bench.ingest()
-    keys = list(bench.connector.objects_read)
-    cursor = next(beat for beat in bench.beats if beat.tally.objects == 2).model_dump(mode="json")
-    await reopen(bench)
-    bench.resume_from(cursor)
-    outcome = await bench.ingest()
-    assert bench.connector.objects_read == keys  # the rest was loaded before: checkpoints only
-    assert outcome.tally.objects == 4
-    assert outcome.tally.accepted == 12  # two by the cursor, two from this run's checkpoints
-    assert await bench.rows() == await bench.requests() == 12
-
-
 async def test_objects_of_an_earlier_run_add_no_rows(bench: Bench) -> None:
     await bench.ingest()
     second = await make_run(bench.db, bench.connection)
@@ -87,30 +50,7 @@ async def test_objects_of_an_earlier_run_add_no_rows(bench: Bench) -> None:
     assert (outcome.tally.objects, outcome.tally.rows_read, outcome.tally.accepted) == (2, 0, 0)
 
 
-async def reopen(bench: Bench) -> None:
-    """The step as a killed worker leaves it: running, with nothing saved."""
-    async with bench.db.tenant(bench.connection.tenant_id) as tx:
-        await tx.run(
-            "UPDATE app.sync_step SET state = 'running', cursor = '', objects = 0, rows_read = 0, "
-            "rows_accepted = 0, rows_unpriced = 0, bytes_read = 0 WHERE run_id = :run",
-            run=bench.order.run_id,
-        )
-
-
-async def test_heartbeat_details_that_do_not_parse_start_from_the_saved_cursor(
-    bench: Bench,
-) -> None:
-    bench.resume_from({"position": 7, "what": "ever"})
-    assert (await bench.ingest()).tally.accepted == 6
-
-
-async def test_a_heartbeat_of_another_step_is_no_cursor(bench: Bench) -> None:
-    other = ItemCursor(step_key="other", position="zzz", tally=Tally(objects=99))
-    bench.resume_from(other.model_dump(mode="json"))
-    assert (await bench.ingest()).tally.objects == 2
-
-
-async def test_the_saved_cursor_is_used_when_the_heartbeat_is_lost(bench: Bench) -> None:
+async def test_an_item_goes_on_from_the_cursor_of_its_step(bench: Bench) -> None:
     bench.connector.objects_per_item = 3
     position = f"{bench.item.step_key}/0000.json.gz"
     saving = sync_steps.StepSaving(
@@ -129,7 +69,7 @@ async def test_the_saved_cursor_is_used_when_the_heartbeat_is_lost(bench: Bench)
     assert (outcome.tally.objects, outcome.tally.accepted) == (3, 9)
 
 
-async def test_a_shutdown_saves_the_cursor_and_asks_to_be_retried(bench: Bench) -> None:
+async def test_a_shutdown_asks_to_be_retried_after_what_is_committed(bench: Bench) -> None:
     bench.connector.objects_per_item = 3
     bench.env.worker_shutdown()
     with pytest.raises(ApplicationError) as caught:
@@ -137,7 +77,7 @@ async def test_a_shutdown_saves_the_cursor_and_asks_to_be_retried(bench: Bench) 
     assert caught.value.type == Failure.DRAINING
     assert not caught.value.non_retryable
     step = await bench.step()
-    assert (step.state, step.tally.accepted, step.tally.objects) == (StepState.RETRYING, 3, 1)
+    assert (step.state, step.tally.accepted, step.tally.objects) == (StepState.RETRYING, 9, 3)
     bench.resume_from()
     assert (await bench.ingest()).tally.accepted == 9
     assert await bench.rows() == 9

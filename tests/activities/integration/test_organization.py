@@ -2,14 +2,12 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from demo.aws.control import SimControl
-from demo.aws.server import running_simulator
 from tensorcost.activities.integration.bedrock.connector import BedrockConnector
 from tensorcost.activities.integration.ports import (
     ConnectorError,
@@ -34,12 +32,6 @@ SIZE = 34
 BUSY = tuple(range(1, 11))
 CONTROL_TOWER = "AWSControlTowerExecution"
 NEW = "300000000001"
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[SimControl]:
-    with running_simulator() as control:
-        yield control
 
 
 @pytest.fixture

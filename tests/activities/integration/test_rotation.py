@@ -1,6 +1,5 @@
 """Rotations as rows: what a look writes, how the secrets change places, what is told."""
 
-from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -11,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from tensorcost.activities.integration.rotation import RotationActivities
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import ConnectionKey, Failure
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.contracts_rotation import (
@@ -30,23 +30,9 @@ from tensorcost.storage.audit import AuditFilter, list_entries
 from tensorcost.storage.findings import list_findings
 from tensorcost.storage.session import Database
 from tests.support.connections import NOW, make_connection
-from tests.support.databases import Database as TestDatabase
 from tests.support.scripted_connector import HEALTHY, ScriptedConnector, denied
-from tests.support.tenants import app_database, make_tenant
 
 OLD, NEW = "tc-fake-external-id", "tc-fake-successor"
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield pool
 
 
 class Bench:
@@ -112,8 +98,7 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(db: Database, database: TestDatabase, threads: ThreadPoolExecutor) -> Bench:
-    tenant = await make_tenant(database)
+async def bench(db: Database, tenant: TenantId, threads: ThreadPoolExecutor) -> Bench:
     connection = await make_connection(db, tenant, state=ConnectionState.CONNECTED)
     made = Bench(db, connection, threads)
     async with db.tenant(tenant) as tx:

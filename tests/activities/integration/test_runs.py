@@ -1,6 +1,5 @@
 """Runs as rows: opened once, planned once, closed once, told on every way."""
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from tensorcost.activities.integration.backfills import SILENT_FOR
 from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import Failure, Tally
 from tensorcost.domain.integration.contracts_steps import (
     FailItem,
@@ -25,19 +25,11 @@ from tensorcost.storage.sync_steps import StepSaving, open_steps, save_step
 from tests.activities.integration.runs_bench import LOGS, METRICS, SITES, Bench
 from tests.support.bills import OCTOBER, bill_line, load_bill
 from tests.support.connections import ACCOUNT, NOW, make_connection
-from tests.support.databases import Database as TestDatabase
-from tests.support.tenants import app_database, make_tenant
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
 
 
 @pytest.fixture
-async def bench(db: Database, database: TestDatabase) -> Bench:
-    connection = await make_connection(db, await make_tenant(database))
+async def bench(db: Database, tenant: TenantId) -> Bench:
+    connection = await make_connection(db, tenant)
     async with db.tenant(connection.tenant_id) as tx:
         await integration_sites.replace_sites(tx, connection.connection_id, SITES, NOW)
     return Bench(db, connection)

@@ -1,20 +1,23 @@
 """Attempts, rounds and discovery as rows, and silence judged against what was counted."""
 
-from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from uuid import uuid4
 
 import pytest
+from temporalio.common import RetryPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from tensorcost.activities.ingest.pipeline import SpendIngest
 from tensorcost.activities.ingest.prices import PriceBooks
 from tensorcost.activities.integration.discovery import DiscoveryActivities
+from tensorcost.activities.integration.ports import ConnectorError
 from tensorcost.activities.integration.validation import ValidationActivities
 from tensorcost.domain.events.catalogue import EventType
+from tensorcost.domain.ids import TenantId
 from tensorcost.domain.integration.contracts import ConnectionKey, Failure
 from tensorcost.domain.integration.contracts_connection import Connection, ConnectionChanges
 from tensorcost.domain.integration.contracts_steps import (
@@ -25,6 +28,7 @@ from tensorcost.domain.integration.contracts_steps import (
     RoundReport,
     SilenceRequest,
 )
+from tensorcost.domain.integration.progress_records import SyncStep
 from tensorcost.domain.integration.states import (
     ConnectionState,
     OnboardingPhase,
@@ -39,7 +43,6 @@ from tensorcost.storage.findings import list_findings
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import Origin
 from tests.support.connections import NOW, make_connection
-from tests.support.databases import Database as TestDatabase
 from tests.support.scripted_connector import (
     HEALTHY,
     ScriptedConnector,
@@ -48,19 +51,6 @@ from tests.support.scripted_connector import (
     metric_site,
 )
 from tests.support.spend import add_row, dimension
-from tests.support.tenants import app_database, make_tenant
-
-
-@pytest.fixture(scope="module")
-async def db(database: TestDatabase) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        yield pool
 
 
 class Bench:
@@ -94,6 +84,12 @@ class Bench:
         order = FinishValidation(connection=self.key, run_id=self.run_id, phase=phase, note="n")
         return (await self.env.run(self.acts.finish_validation, order)).changed
 
+    async def look(self) -> SyncStep:
+        async with self.db.tenant(self.key.tenant_id) as tx:
+            (step,) = await sync_history.list_steps(tx, self.run_id, limit=5)
+        assert step.source == "discovery"
+        return step
+
     async def state(self) -> ConnectionState:
         async with self.db.tenant(self.key.tenant_id) as tx:
             return (await integration.get_connection(tx, self.key.connection_id)).state
@@ -108,8 +104,8 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(db: Database, database: TestDatabase, threads: ThreadPoolExecutor) -> Bench:
-    connection = await make_connection(db, await make_tenant(database))
+async def bench(db: Database, tenant: TenantId, threads: ThreadPoolExecutor) -> Bench:
+    connection = await make_connection(db, tenant)
     return Bench(db, connection, threads)
 
 
@@ -215,6 +211,57 @@ async def test_discovery_stores_accounts_and_sites(bench: Bench) -> None:
     async with bench.db.tenant(bench.key.tenant_id) as tx:
         sites = await integration_sites.active_sites(tx, bench.key.connection_id)
     assert {site.source for site in sites} == {log_site().source, metric_site().source}
+
+
+@pytest.mark.parametrize(
+    ("attempt", "state", "detail"),
+    [
+        (
+            3,
+            StepState.RETRYING,
+            "attempt 3 failed, the next one follows at 12:00:10 UTC; AWS_FAILING: try later",
+        ),
+        (125, StepState.FAILED, "AWS_FAILING: try later"),
+    ],
+)
+async def test_a_look_that_fails_says_why_and_when_it_is_tried_again(
+    bench: Bench, attempt: int, state: StepState, detail: str
+) -> None:
+    await bench.open()
+    bench.connector.unseen = ConnectorError("AWS_FAILING", "try later", retry_after=10)
+    policy = RetryPolicy(maximum_attempts=125)
+    bench.env.info = replace(bench.env.info, attempt=attempt, retry_policy=policy)
+    request = DiscoveryRequest(connection=bench.key, run_id=bench.run_id)
+    with pytest.raises(ApplicationError) as caught:
+        await bench.env.run(bench.discovery.discover, request)
+    assert (caught.value.type, caught.value.non_retryable) == (Failure.PROVIDER_THROTTLED, False)
+    step = await bench.look()
+    assert (step.state, step.detail) == (state, detail)
+    assert (step.finished_at is None) is (state is StepState.RETRYING)
+    bench.connector.unseen = None
+    await bench.env.run(bench.discovery.discover, request)
+    assert (await bench.look()).detail.startswith("1 of 1 accounts can be read")
+
+
+async def test_a_refused_look_is_told_at_once(bench: Bench) -> None:
+    await bench.open()
+    bench.connector.unseen = ConnectorError("ORG_DENIED", "not allowed", retry_after=None)
+    request = DiscoveryRequest(connection=bench.key, run_id=bench.run_id)
+    with pytest.raises(ApplicationError) as caught:
+        await bench.env.run(bench.discovery.discover, request)
+    assert caught.value.non_retryable
+    step = await bench.look()
+    assert (step.state, step.detail) == (StepState.FAILED, "ORG_DENIED: not allowed")
+
+
+async def test_a_validation_that_is_cancelled_leaves_no_look_waiting(bench: Bench) -> None:
+    await bench.open()
+    bench.connector.unseen = ConnectorError("NETWORK", "no route", retry_after=5)
+    request = DiscoveryRequest(connection=bench.key, run_id=bench.run_id)
+    with pytest.raises(ApplicationError):
+        await bench.env.run(bench.discovery.discover, request)
+    await bench.finish(OnboardingPhase.CANCELLED)
+    assert (await bench.look()).state is StepState.SKIPPED
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """One database a module, one tenant a test, and the reconciler."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -16,7 +15,6 @@ from tests.support import databases
 from tests.support.bills import OCTOBER
 from tests.support.prices import store_list_prices
 from tests.support.temporal_house import utc_now
-from tests.support.tenants import app_database, make_tenant
 
 
 @dataclass(frozen=True)
@@ -40,15 +38,10 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
+async def db(database: databases.Database, db: Database) -> Database:
+    """With prices of one model."""
     await store_list_prices(database.urls.platform)
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
+    return db
 
 
 @pytest.fixture

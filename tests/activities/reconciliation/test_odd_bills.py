@@ -1,5 +1,6 @@
 """Bills that do not fit the rows stay whole, and say where their money stands."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 from tensorcost.domain.spend.bill import ChargeCategory
@@ -63,6 +64,18 @@ async def test_negative_lines_without_an_original_keep_their_own_class(bench: Be
     total = dollars(await bench.reconcile())
     assert (total.billed, total.attributed) == ("0.000000000", "5.000000000")
     assert total.unattributed == {"refund": "-3.000000000", "unlogged": "-2.000000000"}
+
+
+async def test_a_call_that_an_hour_of_its_clock_puts_on_the_next_day_stands_in_the_ledger_of_both(
+    bench: Bench,
+) -> None:
+    logged_late = replace(USED, at=at(FIFTH, hour=23) + timedelta(hours=1))
+    await add_uses(bench.db, bench.tenant, [logged_late])
+    await load_bill(bench.db, bench.tenant, [bill_line(FIFTH)])
+    total = dollars(await bench.reconcile())
+    assert (total.billed, total.attributed) == ("5.000000000", "0.000000000")
+    assert total.unattributed == {"unlogged": "5.000000000"}
+    assert total.gaps == {"excess": "-5.000000000", "unlogged": "5.000000000"}
 
 
 async def test_an_account_in_two_organisations_counts_in_both_bills_and_is_named(

@@ -156,7 +156,7 @@ def test_logging_off_degrades_and_says_what_it_would_add(group: ProbeResult) -> 
     found = only(verdict)
     assert found.code == "LOGGING_OFF"
     assert found.severity is Severity.WARNING
-    assert "It adds attribution" in found.remedy
+    assert "adds attribution" in found.remedy
     assert verdict.healthy, "spend by model is read without logs"
 
 

@@ -168,17 +168,24 @@ def test_all_four_variants_have_advice() -> None:
     assert any("AWSControlTowerExecution" in line for line in VARIANTS[2].advice)
 
 
+POLICY = '{"only":"$reads"}'
 FAKE_AWS = """\
 #!/bin/sh
 case "$1 $2" in
   "sts get-caller-identity") echo 111122223333 ;;
   "organizations list-accounts")
     printf '111122223333\\tACTIVE\\n222233334444\\tACTIVE\\n'
-    printf '333344445555\\tSUSPENDED\\n444455556666\\tACTIVE\\n555566667777\\tACTIVE\\n' ;;
+    printf '333344445555\\tSUSPENDED\\n444455556666\\tACTIVE\\n555566667777\\tACTIVE\\n'
+    printf '666677778888\\tACTIVE\\n' ;;
   "sts assume-role")
     case "$*" in
+      *'--policy {"only":"$reads"}'*) ;;
+      *) exit 8 ;;
+    esac
+    case "$*" in
+      *:iam::666677778888:role/AWSControlTowerExecution*) echo arn:fake ;;
       *:iam::222233334444:role/Jump*) echo arn:fake ;;
-      *:iam::444455556666:*)
+      *:iam::444455556666:* | *:iam::666677778888:*)
         echo "An error occurred (AccessDenied) when calling AssumeRole" >&2; exit 254 ;;
       *) echo "Could not connect to the endpoint" >&2; exit 255 ;;
     esac ;;
@@ -204,7 +211,7 @@ def run_script(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_script_tells_every_account_apart(tmp_path: Path) -> None:
-    done = run_script(list_accounts_script("Jump"), tmp_path)
+    done = run_script(list_accounts_script("Jump", POLICY), tmp_path)
     told = {line.split()[1]: line.split()[0] for line in done.stdout.splitlines()}
     assert told == {
         "111122223333": "OWN",
@@ -212,12 +219,14 @@ def test_the_script_tells_every_account_apart(tmp_path: Path) -> None:
         "333344445555": "SKIPPED",
         "444455556666": "MISSING",
         "555566667777": "UNKNOWN",
+        "666677778888": "MISSING",
     }
+    assert "666677778888 (there is no Jump, but AWSControlTowerExecution)" in done.stdout
     assert done.returncode == 1, "accounts without the role fail the check"
     assert done.stderr == ""
 
 
 def test_the_script_cannot_be_made_to_run_the_role_name(tmp_path: Path) -> None:
-    done = run_script(list_accounts_script("x; touch broken-out"), tmp_path)
+    done = run_script(list_accounts_script("x; touch broken-out", POLICY), tmp_path)
     assert not list(tmp_path.glob("broken-out"))
     assert "COVERED" not in done.stdout

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tensorcost.domain.errors import ValidationFailed
 from tensorcost.domain.ids import ConnectionId, TenantId
 from tensorcost.domain.integration.contracts import ConnectionKey
 from tensorcost.domain.integration.contracts_findings import Severity
@@ -26,6 +27,7 @@ from tensorcost.domain.integration.rotation import (
     ending_at_deadline,
     ending_when_stopped,
     next_move,
+    overlap_of,
     pause_after,
 )
 
@@ -158,3 +160,11 @@ def test_the_temporal_ui_shows_both_answers_and_foreign_text_as_code() -> None:
     assert "| new | refused |" in shown
     assert "| old | admitted |" in shown
     assert "`**bold** <b>`" in shown
+
+
+@pytest.mark.parametrize("days", [-1, 0, 31, 2_000_000_000])
+def test_an_overlap_is_one_to_thirty_days(days: int) -> None:
+    assert [overlap_of(one) for one in (1, 30)] == [timedelta(days=1), timedelta(days=30)]
+    with pytest.raises(ValidationFailed, match="1 to 30 days") as caught:
+        overlap_of(days)
+    assert caught.value.field == "overlap_days"

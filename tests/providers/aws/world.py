@@ -99,6 +99,23 @@ def objects() -> list[sim.ObjectSeed]:
     ]
 
 
+def bill_export(**changes: Any) -> sim.Export:
+    """A healthy export of the payer's bill, delivered today; ``changes`` override members."""
+    given: dict[str, Any] = {
+        "account": PAYER,
+        "name": "bills",
+        "bucket": CUR_BUCKET,
+        "prefix": "cur",
+        "bucket_region": HOME,
+        "parquet": True,
+        "columns": ["line_item_unblended_cost"],
+        "created": NOW - timedelta(days=90),
+        "refreshed": NOW,
+        "execution_id": "run-1",
+    }
+    return sim.Export(**(given | changes))
+
+
 def world(**changes: Any) -> sim.SimState:
     at = NOW - timedelta(days=60)
     made = sim.SimState(

@@ -1,6 +1,6 @@
 import gzip
 import json
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
@@ -17,7 +17,15 @@ from tensorcost.providers.bedrock.source_cur import (
     open_delivery,
     read_delivery,
 )
-from tests.providers.aws.world import CUR_BUCKET, HOME, NOW, PAYER, payer, stored, world
+from tests.providers.aws.world import (
+    CUR_BUCKET,
+    HOME,
+    PAYER,
+    bill_export,
+    payer,
+    stored,
+    world,
+)
 from tests.providers.bedrock.cur_files import as_csv, collect, parquet, row
 from tests.providers.bedrock.samples import BOUNDS
 
@@ -59,22 +67,12 @@ def bills(simulator: SimControl) -> SimControl:
         seed(f"{PREFIX}/metadata/BILLING_PERIOD=2026-08/bills-Manifest.json", manifest("x")),
         seed(f"{PREFIX}/metadata/BILLING_PERIOD=2026-11/bills-Redshift.sql", b""),
     ]
-    export = sim.Export(
-        account=PAYER,
-        name="bills",
-        bucket=CUR_BUCKET,
-        prefix="cur",
-        bucket_region=HOME,
-        parquet=True,
-        columns=["line_item_unblended_cost"],
-        created=NOW - timedelta(days=90),
-        refreshed=NOW,
-        execution_id="run-2",
-    )
     report = sim.LegacyReport(
         account=PAYER, name="old", bucket=CUR_BUCKET, prefix="legacy", bucket_region=HOME
     )
-    simulator.seed_state(world(objects=objects, exports=[export], reports=[report]))
+    simulator.seed_state(
+        world(objects=objects, exports=[bill_export(execution_id="run-2")], reports=[report])
+    )
     return simulator
 
 
@@ -88,6 +86,16 @@ def test_each_month_has_its_own_manifest(bills: SimControl) -> None:
     found = list_manifests(payer(bills.endpoint_url), EXPORT, FIRST, LAST)
     assert [ref.period for ref in found] == [date(2026, 10, 1), date(2026, 11, 1)]
     assert found[1].key == MANIFEST
+
+
+def test_of_refreshes_without_a_month_s_own_manifest_the_newest_is_read(
+    simulator: SimControl,
+) -> None:
+    folder = f"{PREFIX}/metadata/BILLING_PERIOD=2026-11"
+    keys = [f"{folder}/2026110{day}T000000Z/bills-Manifest.json" for day in (1, 3, 2)]
+    simulator.seed_state(world(objects=[seed(key, manifest(CSV)) for key in keys]))
+    (found,) = list_manifests(payer(simulator.endpoint_url), EXPORT, FIRST, LAST)
+    assert found.key == keys[1]
 
 
 def test_a_delivery_is_read_whole_by_its_manifest(bills: SimControl) -> None:

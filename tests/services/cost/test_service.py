@@ -1,6 +1,5 @@
 """The cost use cases: what they answer, for whom, and what they refuse."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -20,22 +19,11 @@ from tests.support.price_rows import add_list_price
 from tests.support.principals import NOW, caller, fixed_clock
 from tests.support.spend import dimension
 from tests.support.spend_rows import Billed, Use, add_bill, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 DAY = date(2026, 10, 5)
 OCTOBER = CostRequest("2026-10-01", "2026-11-01")
 USD = 1_000_000_000
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One database a module, one tenant a test, and a month whose bill and reconciliation agree."""
 
-from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
@@ -12,26 +11,13 @@ from tensorcost.services.reconciliation.coverage import CoverageService
 from tensorcost.services.reconciliation.service import ReconciliationService
 from tensorcost.storage.reconciliation.results import OpenVersion
 from tensorcost.storage.session import Database
-from tests.support import databases
 from tests.support.asked import Asked
 from tests.support.bills import bill_line, load_bill
 from tests.support.clock import MovableClock
 from tests.support.reconciled import explained_day, write_version
-from tests.support.tenants import app_database, make_tenant
 
 FIFTH = date(2026, 10, 5)
 AMOUNTS = ("unblended_nano", "amortized_nano", "net_nano")
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """From a gap to the bill: what its lines are called, and the lines themselves."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +18,8 @@ from tests.services.reconciliation.conftest import FIFTH
 from tests.support.bills import bill_line, load_bill
 from tests.support.principals import caller
 from tests.support.reconciled import known_at, reconcile_month, write_version
+from tests.support.spend import dimension
+from tests.support.spend_rows import Use, add_uses, at
 
 USD = 10**9
 END = date(2026, 11, 1)
@@ -108,6 +110,26 @@ async def test_the_lines_of_a_row_and_class_add_up_to_it(
             assert len(of_row) == gap.evidence["lines"]
 
 
+async def test_lines_behind_a_gap_are_those_of_the_places_that_have_it(
+    db: Database, months: ReconciliationService, tenant: TenantId
+) -> None:
+    """Not all usage of the month: what is logged in full has no unlogged line."""
+    await add_uses(
+        db, tenant, [Use(at(FIFTH), dimension(), 5 * USD, input_tokens=5_000_000, output_tokens=0)]
+    )
+    await load_bill(db, tenant, [bill_line(FIFTH), bill_line(SIXTH)])
+    await reconcile_month(db, tenant, END)
+
+    async def days(gap_class: GapClass, **changes: Any) -> list[date]:
+        ask = LinesAsk("2026-10", gap_class=gap_class, **changes)
+        return [one.day for one in await months.bill_lines(caller(tenant), ask, limit=100)]
+
+    assert await days(GapClass.UNLOGGED) == [SIXTH]
+    assert await days(GapClass.PRICE_DRIFT) == []
+    now = datetime.now(UTC).isoformat()
+    assert await days(GapClass.UNLOGGED, as_of=now) == [SIXTH]
+
+
 async def test_pages_meet_without_a_seam(
     months: ReconciliationService, tenant: TenantId, ledger: list[LedgerRow]
 ) -> None:
@@ -149,6 +171,41 @@ async def test_days_that_are_not_reconciled_have_no_lines(
     await reconcile_month(db, tenant, SIXTH)
     found = await months.bill_lines(caller(tenant), LinesAsk("2026-10"), limit=9)
     assert [line.day for line in found] == [FIFTH]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "types"),
+    [
+        ("2026-10-01", "2026-10-02", ["late", "first"]),
+        ("2026-10-02", "2026-10-05", []),
+        ("2026-10-05", "2026-10-06", ["fifth"]),
+        ("2026-10-05", "2026-11-01", ["fifth", "last", "early"]),
+        ("2026-10-31", "2026-11-01", ["last", "early"]),
+    ],
+)
+async def test_the_first_and_the_last_day_hold_what_is_dated_outside_the_month(
+    db: Database,
+    months: ReconciliationService,
+    tenant: TenantId,
+    start: str,
+    end: str,
+    types: list[str],
+) -> None:
+    dated = {
+        "late": date(2026, 8, 31),
+        "first": date(2026, 10, 1),
+        "fifth": FIFTH,
+        "last": date(2026, 10, 31),
+        "early": END,
+    }
+    lines = [bill_line(day, usage_type=name) for name, day in dated.items()]
+    await load_bill(db, tenant, lines)
+    await reconcile_month(db, tenant, END)
+    found = await months.bill_lines(caller(tenant), LinesAsk("2026-10", start, end), limit=9)
+    assert [line.usage_type for line in found] == types
+    rows = await months.ledger(caller(tenant), LedgerAsk(start=start, end=end), limit=9)
+    named = [gap.evidence["usage_types"] for row in rows for gap in row.gaps]
+    assert sorted(name for names in named for name in str(names).split(",")) == sorted(types)
 
 
 async def test_lines_need_the_scope_a_reconciled_month_and_a_window_within_it(

@@ -2,11 +2,12 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import asyncpg
 import pytest
 
 from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.cost.query_window import midnight
-from tensorcost.domain.cost.reconciliation.closing import PeriodState, period_end
+from tensorcost.domain.cost.reconciliation.closing import Cause, PeriodState, period_end
 from tensorcost.domain.cost.reconciliation.facts import GapClass, Money, Share
 from tensorcost.domain.cost.reconciliation.months import month_name
 from tensorcost.domain.errors import Forbidden, NotFound, ValidationFailed
@@ -208,11 +209,15 @@ async def test_a_month_was_final_with_the_invoice_of_that_time_though_it_has_ano
 async def test_a_difference_has_signed_deltas_the_largest_first(
     db: Database, months: ReconciliationService, tenant: TenantId
 ) -> None:
-    await write_version(db, tenant, {FIFTH: explained_day(4, 1)})
+    await write_version(db, tenant, {FIFTH: explained_day(4, 1)}, causes=[Cause.BILL])
     await write_version(
-        db, tenant, {FIFTH: explained_day(3, 1), SIXTH: explained_day(9, 0, 9, cell=NOVA)}
+        db,
+        tenant,
+        {FIFTH: explained_day(3, 1), SIXTH: explained_day(9, 0, 9, cell=NOVA)},
+        causes=[Cause.RULES],
     )
     found = await months.difference(caller(tenant), "2026-10")
+    assert found.causes == (Cause.RULES,)
     assert (found.former, found.latter, found.rest_count) == (1, 2, 0)
     assert [(one.model_id, one.billed) for one in found.deltas] == [
         (NOVA.model_id, money(9)),
@@ -222,6 +227,21 @@ async def test_a_difference_has_signed_deltas_the_largest_first(
     back = await months.difference(caller(tenant), "2026-10", former=2, latter=0, limit=1)
     assert [(one.model_id, one.billed) for one in back.deltas] == [(NOVA.model_id, money(-9))]
     assert (back.rest_count, back.totals[0].billed) == (1, money(-13))
+    assert back.causes == (Cause.BILL, Cause.RULES)
+
+
+async def test_a_month_says_that_older_rules_made_it_now_and_then(
+    db: Database, months: ReconciliationService, tenant: TenantId, database: databases.Database
+) -> None:
+    version = await october(db, tenant)
+    superuser = await asyncpg.connect(database.superuser_url)
+    await superuser.execute("UPDATE ai.reconciliation SET rules = '' WHERE tenant_id = $1", tenant)
+    await superuser.close()
+    moment = await known_at(db, tenant, version)
+    await write_version(db, tenant, {FIFTH: explained_day()}, deliveries=version.deliveries)
+    for as_of, is_older in ((moment, True), (None, False)):
+        (month,) = await months.periods(caller(tenant), limit=1, as_of=as_of)
+        assert month.has_older_rules is is_older
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Pushed events: what is accepted is durable and counted once, what is not is told apart."""
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -22,20 +21,9 @@ from tests.support.asked import Asked
 from tests.support.clock import MovableClock
 from tests.support.principals import NOW, caller, fixed_clock
 from tests.support.reconciled import explained_day, write_version
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 AT = (NOW - timedelta(hours=1)).isoformat()
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """AI spend: listings, totals, unit costs and attribution."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -8,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from tensorcost.domain.cost.query import Charges, CostBasis, GroupBy, SpendFilter
-from tensorcost.domain.cost.query_listing import EventKey
 from tensorcost.domain.errors import Forbidden, NotFound, ValidationFailed
 from tensorcost.domain.identity.scopes import Scope
 from tensorcost.domain.ids import TenantId
@@ -23,23 +21,12 @@ from tests.support.principals import NOW, caller, fixed_clock
 from tests.support.reconciled import reconcile_month
 from tests.support.spend import dimension
 from tests.support.spend_rows import Billed, Use, add_bill, add_uses, at
-from tests.support.tenants import app_database, make_tenant
+from tests.support.tenants import make_tenant
 
 DAY = date(2026, 10, 5)
 OCTOBER = CostRequest("2026-10-01", "2026-11-01")
 USD = 1_000_000_000
 TRIAGE = Actor(agent="triage", workflow="tickets")
-
-
-@pytest.fixture(scope="module")
-async def db(database: databases.Database) -> AsyncIterator[Database]:
-    async with app_database(database) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def tenant(database: databases.Database) -> TenantId:
-    return await make_tenant(database)
 
 
 @pytest.fixture
@@ -111,12 +98,6 @@ async def test_a_listing_that_cannot_be_answered_is_refused_by_name(
     with pytest.raises(ValidationFailed) as refused:
         await spend.events(caller(tenant), ask, limit)
     assert refused.value.field == field
-
-
-@pytest.mark.parametrize("parts", [(), ("x", "y"), ("2026-10-05T00:00:00", "7"), (1, 2, 3)])
-def test_a_cursor_of_another_list_is_refused(parts: tuple[str | int, ...]) -> None:
-    with pytest.raises(ValidationFailed, match="cursor"):
-        EventKey.parse(parts)
 
 
 async def test_every_listing_is_written_to_the_ledger_and_a_refused_one_is_not(

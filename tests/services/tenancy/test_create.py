@@ -6,8 +6,9 @@ import pytest
 
 from tensorcost.domain.errors import Conflict, ValidationFailed
 from tensorcost.domain.identity.principal import Plan
+from tensorcost.domain.tenancy.stored_secrets import StoredSecretKind
 from tensorcost.services.tenancy.create import create_tenant
-from tensorcost.storage.secrets import add_secret, read_secret
+from tensorcost.storage.secrets import read_secret
 from tests.gateway.world import World, open_world
 from tests.support.databases import Database
 
@@ -35,7 +36,7 @@ async def test_a_tenant_begins_with_a_secret_an_event_an_audit_row_and_an_owner(
 ) -> None:
     tenant = await world.tenant()
     async with world.database.tenant(tenant.tenant_id) as tx:
-        assert len(await read_secret(tx, "content_hash") or b"") == 32
+        assert len(await read_secret(tx, StoredSecretKind.CONTENT_HASH) or b"") == 32
         event = await tx.first("SELECT cursor, type FROM app.event_outbox")
         assert event is not None
         assert (event.cursor, event.type) == (1, "tenant.created")
@@ -79,11 +80,3 @@ async def test_a_taken_slug_is_a_conflict_and_leaves_nothing_behind(world: World
 async def test_bad_input_is_refused(world: World, name: str, email: str, slug: str | None) -> None:
     with pytest.raises(ValidationFailed):
         await create(world, name, email, slug)
-
-
-async def test_a_newer_secret_replaces_the_older_in_use(world: World) -> None:
-    tenant = await world.tenant()
-    async with world.database.tenant(tenant.tenant_id) as tx:
-        assert await read_secret(tx, "fake") is None
-        assert [await add_secret(tx, "fake", b"1"), await add_secret(tx, "fake", b"2")] == [1, 2]
-        assert await read_secret(tx, "fake") == b"2"

@@ -2,10 +2,13 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import asyncpg
 import pytest
 
+from tensorcost.domain.cost.reconciliation.closing import Cause
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.bill import ChargeCategory
+from tensorcost.storage.reconciliation import due as due_periods
 from tensorcost.storage.reconciliation.due import (
     PeriodDue,
     read_delivery_facts,
@@ -14,6 +17,7 @@ from tensorcost.storage.reconciliation.due import (
 from tensorcost.storage.reconciliation.results import close_version, open_version
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.batches import Origin, open_batch
+from tests.support import databases
 from tests.support.bills import OCTOBER, bill_line, load_bill, make_older
 from tests.support.reconciled import explained_day, write_version
 from tests.support.spend import dimension
@@ -22,19 +26,20 @@ from tests.support.spend_rows import Use, add_uses, at
 FIFTH = date(2026, 10, 5)
 SEPTEMBER = date(2026, 9, 1)
 CLOSED = date(2026, 10, 6)
+NOW = datetime(2026, 10, 20, tzinfo=UTC)
 
 
-async def due(db: Database, tenant: TenantId) -> list[PeriodDue]:
+async def due(db: Database, tenant: TenantId, now: datetime = NOW) -> list[PeriodDue]:
     async with db.tenant(tenant) as tx:
-        return await read_periods_due(tx)
+        return await read_periods_due(tx, now)
 
 
 async def test_a_bill_without_a_reconciliation_is_due(db: Database, tenant: TenantId) -> None:
     october = await load_bill(db, tenant, [bill_line(FIFTH)])
     september = await load_bill(db, tenant, [bill_line(SEPTEMBER)], period=SEPTEMBER)
     assert await due(db, tenant) == [
-        PeriodDue(SEPTEMBER, (september,), True, False, 0, None),
-        PeriodDue(OCTOBER, (october,), True, False, 0, None),
+        PeriodDue(SEPTEMBER, (september,), True, False, False, 0, None),
+        PeriodDue(OCTOBER, (october,), True, False, False, 0, None),
     ]
 
 
@@ -50,7 +55,7 @@ async def test_a_month_is_due_again_when_its_bill_is_restated(
     await write_version(db, tenant, {FIFTH: explained_day()}, deliveries=[first])
     assert await due(db, tenant) == []
     second = await load_bill(db, tenant, [bill_line(FIFTH, unblended_nano=7)])
-    assert await due(db, tenant) == [PeriodDue(OCTOBER, (second,), True, False, 1, CLOSED)]
+    assert await due(db, tenant) == [PeriodDue(OCTOBER, (second,), True, False, False, 1, CLOSED)]
 
 
 async def test_an_export_that_does_not_count_makes_nothing_due(
@@ -75,7 +80,7 @@ async def test_later_usage_of_a_reconciled_day_makes_its_month_due(
     await write_version(db, tenant, {FIFTH: explained_day()}, deliveries=[bill])
     assert await due(db, tenant) == []
     await add_uses(db, tenant, [Use(at(day), dimension())])
-    wanted = [PeriodDue(OCTOBER, (bill,), False, True, 1, CLOSED)]
+    wanted = [PeriodDue(OCTOBER, (bill,), False, True, False, 1, CLOSED)]
     assert await due(db, tenant) == (wanted if is_due else [])
     if is_due:
         await write_version(db, tenant, {FIFTH: explained_day()}, deliveries=[bill])
@@ -119,6 +124,50 @@ async def test_old_batches_do_not_make_a_month_due(db: Database, tenant: TenantI
     long_ago = datetime.now(UTC) - timedelta(hours=2)
     await add_uses(db, tenant, [Use(at(FIFTH), dimension())], known_at=long_ago)
     assert await due(db, tenant) == []
+
+
+@pytest.mark.parametrize(("invoices", "is_due"), [((), True), (("1",), False), (("1", ""), True)])
+async def test_other_rules_make_a_month_due_unless_it_is_final(
+    db: Database,
+    tenant: TenantId,
+    monkeypatch: pytest.MonkeyPatch,
+    invoices: tuple[str, ...],
+    is_due: bool,
+) -> None:
+    """It is final once the bills of all payers have their invoice long enough."""
+    bills = [
+        await load_bill(
+            db,
+            tenant,
+            [bill_line(FIFTH, invoice_id=invoice, payer_account_id=str(n))],
+            export=f"export-{n}",
+        )
+        for n, invoice in enumerate(invoices or [""])
+    ]
+    await write_version(db, tenant, {FIFTH: explained_day()}, deliveries=bills)
+    late = datetime.now(UTC) + timedelta(days=60)
+    assert await due(db, tenant, late) == []
+    monkeypatch.setattr(due_periods, "RULES", "others")
+    wanted = [PeriodDue(OCTOBER, tuple(sorted(bills)), False, False, True, 1, CLOSED)]
+    assert await due(db, tenant, late) == (wanted if is_due else [])
+    assert await due(db, tenant) == wanted, "it was open then"
+    await load_bill(
+        db, tenant, [bill_line(FIFTH, invoice_id="1", payer_account_id="0")], export="export-0"
+    )
+    (restated,) = await due(db, tenant, late)
+    assert restated.causes == (Cause.BILL, Cause.RULES)
+
+
+async def test_a_version_of_before_rules_were_kept_is_of_older_ones(
+    db: Database, tenant: TenantId, database: databases.Database
+) -> None:
+    bill = await load_bill(db, tenant, [bill_line(FIFTH)])
+    await write_version(db, tenant, {FIFTH: explained_day()}, deliveries=[bill])
+    assert await due(db, tenant) == []
+    superuser = await asyncpg.connect(database.superuser_url)
+    await superuser.execute("UPDATE ai.reconciliation SET rules = '' WHERE tenant_id = $1", tenant)
+    await superuser.close()
+    assert [one.causes for one in await due(db, tenant)] == [(Cause.RULES,)]
 
 
 async def test_the_closing_rules_learn_about_every_counted_export(

@@ -5,12 +5,24 @@ from fractions import Fraction
 
 import pytest
 
-from tensorcost.domain.cost.reconciliation.facts import Billed, Cell, LineClass, Logged, Money
+from tensorcost.domain.cost.reconciliation.facts import (
+    Billed,
+    Cell,
+    LineClass,
+    Logged,
+    Money,
+    Rates,
+)
 from tensorcost.domain.ids import TenantId
 from tensorcost.domain.spend.bill import TokenKind
-from tensorcost.domain.spend.facts import Actor, Grain, RoutingScope, ServiceTier, Source
+from tensorcost.domain.spend.facts import Actor, Dimension, Grain, RoutingScope, ServiceTier, Source
 from tensorcost.storage.reconciliation.due import read_delivery_facts
-from tensorcost.storage.reconciliation.inputs import DayInputs, line_class, read_day_inputs
+from tensorcost.storage.reconciliation.inputs import (
+    DayInputs,
+    RatesOf,
+    line_class,
+    read_day_inputs,
+)
 from tensorcost.storage.session import Database
 from tensorcost.storage.spend.dimensions import ensure_dimensions
 from tests.support import databases
@@ -25,12 +37,19 @@ USD = 1_000_000_000
 CELL = Cell("111122223333", "us-east-1", MODEL)
 
 
+def no_rates(_: Dimension, __: date) -> Rates:
+    return {}
+
+
 async def inputs(
-    db: Database, tenant: TenantId, closed_until: date = NOVEMBER
+    db: Database,
+    tenant: TenantId,
+    closed_until: date = NOVEMBER,
+    rates_of: RatesOf = no_rates,
 ) -> dict[date, DayInputs]:
     async with db.tenant(tenant) as tx:
         bill = [facts.delivery_id for facts in await read_delivery_facts(tx, OCTOBER)]
-        days = read_day_inputs(tx, OCTOBER, closed_until, bill)
+        days = read_day_inputs(tx, OCTOBER, closed_until, bill, rates_of)
         return {one.day: one async for one in days}
 
 
@@ -130,7 +149,7 @@ async def test_a_logged_row_knows_its_cell_tokens_and_what_prices_it(
         profile_arn="arn:profile",
     )
     who = Actor(agent="triage")
-    await load_bill(db, tenant, [bill_line(SIXTH)])
+    await load_bill(db, tenant, [bill_line(FIFTH)])
     await add_uses(
         db,
         tenant,
@@ -139,23 +158,27 @@ async def test_a_logged_row_knows_its_cell_tokens_and_what_prices_it(
             Use(at(FIFTH, 13), where, None, who, input_tokens=1, output_tokens=0),
         ],
     )
-    (row,) = (await inputs(db, tenant))[FIFTH].logged
-    assert (row.dim_id, row.actor_id) == (where.stable_id(), who.stable_id())
-    assert (row.cell, row.grain) == (CELL, Grain.REQUEST)
+    asked: list[tuple[Dimension, date]] = []
+    rates = {TokenKind.INPUT: Fraction(1, 3), TokenKind.CACHED: None}
+
+    def rates_of(priced: Dimension, day: date) -> Rates:
+        asked.append((priced, day))
+        return rates
+
+    (row,) = (await inputs(db, tenant, rates_of=rates_of))[FIFTH].logged
+    ((priced, day),) = asked
+    assert day == FIFTH
     priced_by = ("source", "provider", "region", "routing_scope", "model_id", "service_tier")
     for name in (*priced_by, "modality", "context_bucket", "usage_account_id"):
-        assert getattr(row.where, name) == getattr(where, name), name
-    assert row.tokens == {TokenKind.INPUT: 101, TokenKind.CACHED: 7}
-    assert (row.requests, row.estimate_nano, row.unpriced_requests) == (2, USD, 1)
-    rates = {TokenKind.INPUT: Fraction(1, 3), TokenKind.CACHED: None}
-    assert row.at_rates(rates) == Logged(
-        dim_id=row.dim_id,
-        actor_id=row.actor_id,
+        assert getattr(priced, name) == getattr(where, name), name
+    assert row == Logged(
+        dim_id=where.stable_id(),
+        actor_id=who.stable_id(),
         grain=Grain.REQUEST,
         cell=CELL,
         service_tier=ServiceTier.FLEX,
         routing_scope=RoutingScope.GEO,
-        tokens=row.tokens,
+        tokens=(101, 7, 0, 0, 0),
         requests=2,
         estimate_nano=USD,
         unpriced_requests=1,
@@ -169,14 +192,14 @@ async def test_negative_sums_and_both_grains_are_passed_on(db: Database, tenant:
     await load_bill(db, tenant, [bill_line(SIXTH)])
     await add_uses(db, tenant, [Use(at(FIFTH), dimension()), restated])
     rows = {row.grain: row for row in (await inputs(db, tenant))[FIFTH].logged}
-    assert (rows[Grain.METRIC].estimate_nano, rows[Grain.METRIC].tokens[TokenKind.INPUT]) == (
+    assert (rows[Grain.METRIC].estimate_nano, rows[Grain.METRIC].tokens[0]) == (
         -USD,
         -5,
     )
     assert rows[Grain.REQUEST].estimate_nano == USD
 
 
-async def test_a_dimension_is_built_once_for_all_of_its_rows(
+async def test_a_dimension_is_built_once_and_priced_once_a_day_for_all_of_its_rows(
     db: Database, tenant: TenantId
 ) -> None:
     who = [Actor(user=f"user-{n}") for n in range(3)]
@@ -184,10 +207,18 @@ async def test_a_dimension_is_built_once_for_all_of_its_rows(
     await add_uses(
         db, tenant, [Use(at(day), dimension(), who=one) for one in who for day in (FIFTH, SIXTH)]
     )
-    found = await inputs(db, tenant)
+    asked: list[tuple[int, date]] = []
+
+    def rates_of(priced: Dimension, day: date) -> Rates:
+        asked.append((id(priced), day))
+        return {}
+
+    found = await inputs(db, tenant, rates_of=rates_of)
     rows = [row for one in found.values() for row in one.logged]
     assert len(rows) == 6
-    assert len({id(row.where) for row in rows}) == 1
+    assert len({id(row.cell) for row in rows}) == 1
+    assert [day for _, day in asked] == [FIFTH, SIXTH]
+    assert len({priced for priced, _ in asked}) == 1
 
 
 async def test_rows_beyond_one_fetch_are_complete(db: Database, tenant: TenantId) -> None:

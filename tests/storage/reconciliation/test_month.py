@@ -1,6 +1,6 @@
 """A month from bill and rollup to the ledger: over any dimension it adds up to the bill."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from tensorcost.domain.cost.reconciliation.facts import GapClass, Money, Share
 from tensorcost.domain.ids import TenantId
@@ -15,6 +15,7 @@ from tests.support.spend import MODEL, dimension
 from tests.support.spend_rows import Use, add_uses, at
 
 FIFTH, SIXTH = date(2026, 10, 5), date(2026, 10, 6)
+NOW = datetime(2026, 10, 20, tzinfo=UTC)
 NOVEMBER = date(2026, 11, 1)
 BASES = ("unblended_nano", "amortized_nano", "net_nano")
 FIELDS = ("d.team", "d.model_id", "d.usage_account_id", "d.region", "r.actor_id", "r.share")
@@ -85,7 +86,7 @@ async def test_a_month_adds_up_to_its_bill_over_any_dimension_and_after_restatem
     async with db.tenant(tenant) as tx:
         (period,) = await read_reconciled_periods(tx)
         (ledger,) = await read_ledger_totals(tx, LedgerQuery(OCTOBER, NOVEMBER))
-        assert await read_periods_due(tx) == []
+        assert await read_periods_due(tx, NOW) == []
         (facts,) = await read_delivery_facts(tx, OCTOBER)
     assert facts.last_usage_day == SIXTH
     assert {share: money for (share, _), money in period.shares.items()} == shares

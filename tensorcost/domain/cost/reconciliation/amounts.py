@@ -37,4 +37,10 @@ def cut(money: Sequence[Money], total: Money, numerator: int, denominator: int) 
 
 
 def total_of(money: Sequence[tuple[int, int, int]]) -> Money:
-    return Money(*map(sum, zip(*money, strict=True))) if money else NOTHING
+    """In one pass: most are a few amounts, for which columns cost more than they save."""
+    unblended = amortized = net = 0
+    for one in money:
+        unblended += one[0]
+        amortized += one[1]
+        net += one[2]
+    return Money(unblended, amortized, net)

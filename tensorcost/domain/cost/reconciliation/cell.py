@@ -1,6 +1,6 @@
 """Reconciles one cell of one day: account, region and model (decisions 2)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,7 +23,6 @@ from tensorcost.domain.cost.reconciliation.settling import leave, leave_excess, 
 from tensorcost.domain.cost.reconciliation.tally import Tally
 from tensorcost.domain.cost.reconciliation.units import match_units
 from tensorcost.domain.money import divide_half_even
-from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import Grain
 
 # Looking a member up costs more than comparing it, and this is done for every line.
@@ -71,12 +70,8 @@ def _finest(logged: Sequence[Logged]) -> _Counted:
     if len(grains) == 1:
         return _Counted(logged, grain, 0)
     rows = [row for row in logged if row.grain is grain]
-    coarser = sum(_tokens(row.tokens) for row in logged if row.grain is not grain)
+    coarser = sum([sum(row.tokens) for row in logged if row.grain is not grain])
     return _Counted(rows, grain, coarser)
-
-
-def _tokens(tokens: Mapping[TokenKind, int]) -> int:
-    return sum(tokens.values())
 
 
 def _class_of(line: Billed) -> LineClass:
@@ -125,7 +120,7 @@ def _sum(
         currency=currency,
         grain=counted.grain,
         requests=sum([row.requests for row in counted.rows]),
-        logged_tokens=sum([_tokens(row.tokens) for row in counted.rows]),
+        logged_tokens=sum([sum(row.tokens) for row in counted.rows]),
         billed_tokens=divide_half_even(sum(line.quantity for line in sold), MICRO),
         lines=sum(line.lines for line in lines),
         estimate_nano=sum([row.estimate_nano for row in counted.rows]),

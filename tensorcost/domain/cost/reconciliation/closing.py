@@ -26,6 +26,18 @@ class PeriodState(StrEnum):
     """Invoiced, and the invoice has stood unchanged for 14 days."""
 
 
+class Cause(StrEnum):
+    """What a version saw that the one before it did not. Prices and wishes are not among them."""
+
+    BILL = "bill"
+    """Other deliveries are the bill; so with a month's first version."""
+    USAGE = "usage"
+    """Usage of a closed day became known or was re-rated later; only looked for where the bill
+    is the same."""
+    RULES = "rules"
+    """It was made by other rules of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class MonthBill:
     """What the closing of a month asks of one export's bill."""

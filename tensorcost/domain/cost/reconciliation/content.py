@@ -10,9 +10,10 @@ from tensorcost.domain.cost.reconciliation.facts import CellSum, DayResult, Gap
 _FORM: Final = b"reconciled-day-1"
 """Names the canonical form: another form may not give the hash of this one."""
 _DIGEST_SIZE: Final = 16
-RULES: Final = "rules-2"
-"""Names what the rules make of inputs. Whoever changes that gives it another name, so that days
-whose inputs are the same are reconciled anew."""
+RULES: Final = "rules-3"
+"""Names what the rules make of a bill and usage, the sums of its lines by day included. Whoever
+changes that, or sums stored bills anew, gives it another name: then months that are not final are
+due, and every day of them is reconciled anew."""
 
 
 def content_hash(result: DayResult) -> bytes:

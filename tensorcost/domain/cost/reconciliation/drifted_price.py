@@ -16,8 +16,8 @@ _NAMED: Final = {
 
 
 def name_price(cell: Cell, evidence: Mapping[str, str | int]) -> str:
-    """Every part of the key under which the rows of a ledger's place were priced; empty where the
-    place names no model."""
+    """The keys under which a price map gives the rows of a ledger's place their price, and every
+    part of that price's own key; empty where the place names no model."""
     if not cell.model_id:
         return ""
     parts = [f"model {cell.model_id}", f"region {cell.region or '*'}"]
@@ -26,11 +26,11 @@ def name_price(cell: Cell, evidence: Mapping[str, str | int]) -> str:
         for key, name in _NAMED.items()
         if evidence.get(key)
     ]
+    told = f"The price that holds here: {', '.join(parts)}."
     scopes = [scope for scope in str(evidence.get("row_scopes", "")).split(",") if scope]
     keys = [bedrock_key(cell.model_id, RoutingScope(scope), cell.region) for scope in scopes]
-    told = f"The price that holds here: {', '.join(parts)}."
     if written := " and ".join(key for key in keys if key):
-        told += f" On Bedrock a price map writes it as {written}."
+        told = f"On Bedrock a price map writes the model as {written}. {told}"
     return (
         f"{told} `tensorcost prices import FILE --tenant … --effective …` tells which stored rows "
         "an override matches."

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tensorcost.domain.spend.bill import TokenKind
@@ -101,6 +102,10 @@ class Cell(NamedTuple):
     model_id: str
 
 
+Rates = Mapping[TokenKind, Fraction | None]
+"""Nano-USD a token by kind on one day; None or absent where the price is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Billed:
     """Lines of the day's bill that share everything below but amounts.
@@ -124,9 +129,8 @@ class Billed:
     """Takes back usage under a savings plan that is not on the day's bill. No quantity."""
 
 
-@dataclass(frozen=True, slots=True)
-class Logged:
-    """One row of the daily rollup, of the grain that counts in its cell."""
+class Logged(NamedTuple):
+    """One row of the daily rollup. Sums may be negative where a metric window was restated."""
 
     dim_id: int
     actor_id: int
@@ -134,7 +138,8 @@ class Logged:
     cell: Cell
     service_tier: ServiceTier
     routing_scope: RoutingScope
-    tokens: Mapping[TokenKind, int]
+    tokens: tuple[int, ...]
+    """By kind, in the order of TOKEN_KINDS."""
     requests: int
     estimate_nano: int
     """List price of the priced requests."""
@@ -142,9 +147,9 @@ class Logged:
     unpriced_tokens: int = 0
     """All tokens of the requests without a price."""
     is_billed: bool = True
-    """A bill names the account; what others used goes on costing its estimate."""
-    rates: Mapping[TokenKind, Fraction | None] = field(default_factory=dict)
-    """Nano-USD a token by kind on that day; None or absent where the price is not known."""
+    """A bill speaks for the account on the day; what it does not speak for goes on costing its
+    estimate."""
+    rates: Rates = MappingProxyType({})
 
 
 class Allocation(NamedTuple):

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import Final
 
 from tensorcost.domain.cost.reconciliation.amounts import NOTHING, cut, fraction_of, total_of
 from tensorcost.domain.cost.reconciliation.facts import Billed, Money
@@ -11,6 +13,7 @@ from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import RoutingScope, ServiceTier
 
 MICRO = 10**6
+_BY_DIMENSION: Final = attrgetter("dim_id")
 
 
 @dataclass(slots=True)
@@ -96,7 +99,7 @@ class LoggedGroup:
 def group_billed(lines: Iterable[Billed]) -> list[BilledGroup]:
     """Groups in a fixed order; lines of the same dimension stay together."""
     groups: dict[tuple[str, str, str, str, bool], BilledGroup] = {}
-    for line in sorted(lines, key=lambda line: line.dim_id):
+    for line in sorted(lines, key=_BY_DIMENSION):
         unit = line.unit if line.kind is None else ""
         named = (unit, line.service_tier, line.routing_scope, line.is_negation)
         key = (line.kind or "", *named)

@@ -1,6 +1,7 @@
 """What the cells of a day add up to, gathered cell by cell."""
 
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 from tensorcost.domain.cost.reconciliation.amounts import total_of
@@ -20,6 +21,7 @@ from tensorcost.domain.spend.facts import Grain
 ESTIMATE_CURRENCY: Final = "USD"
 """List prices are in dollars: only dollars are held against them."""
 _NOBODY: Final = 0
+_KEY_OF: Final = itemgetter(0)
 # Looking a member up costs more than a sum, and this is done for every row.
 _ATTRIBUTED: Final = Share.ATTRIBUTED
 _BILL: Final = Grain.BILL
@@ -40,7 +42,7 @@ class DayLedger:
         of = row.logged
         key = (of.dim_id, of.actor_id, of.grain, _ATTRIBUTED, ESTIMATE_CURRENCY)
         self._allocate(key, total_of(row.shares))
-        if of.is_billed and row.is_unknown:
+        if row.is_unknown and of.is_billed:
             self._unpriced.append(
                 Unpriced(*key[:3], requests=of.unpriced_requests, tokens=of.unpriced_tokens)
             )
@@ -51,10 +53,8 @@ class DayLedger:
 
     def result(self) -> DayResult:
         """Everything in a fixed order; nothing is allocated where the amounts are zero."""
-        allocated = self._allocated
-        allocations = tuple(
-            [Allocation(*key, allocated[key]) for key in sorted(allocated) if any(allocated[key])]
-        )
+        in_order = sorted(self._allocated.items(), key=_KEY_OF)
+        allocations = tuple([Allocation(*key, money) for key, money in in_order if any(money)])
         unpriced = tuple(sorted(self._unpriced))
         return DayResult(allocations, tuple(self.cells), tuple(self.gaps), unpriced)
 

@@ -8,9 +8,8 @@ capacity is paid by the hour, so that its tokens are on no line.
 """
 
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from math import gcd, lcm
-from typing import Final
+from typing import Final, NamedTuple
 
 from tensorcost.domain.cost.price import TOKEN_KINDS
 from tensorcost.domain.cost.reconciliation.amounts import total_of
@@ -25,8 +24,7 @@ OWN_METER: Final = CAPACITY_TIERS | {ServiceTier.BATCH}
 Place = tuple[ServiceTier, RoutingScope]
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(NamedTuple):
     """Billed money, the rows it belongs to, and the estimate that is held against it."""
 
     gap_class: GapClass
@@ -112,21 +110,22 @@ def _weigh(
 
     By tokens alone where a row has no price, or where all prices are zero.
     """
-    by_group = [[row for row in group.rows if row.tokens[kind] > 0] for group in logged]
-    rows = [row for found in by_group for row in found]
-    factors = _factors(kind, logged, taken)
-    by_row = [factor for factor, found in zip(factors, by_group, strict=True) for _ in found]
-    listed = [row.weights[kind] for row in rows]
-    priced = [n * factor for n, factor in zip(listed, by_row, strict=True) if n is not None]
-    if len(priced) == len(rows) and any(priced):
-        return rows, priced
-    return rows, [row.tokens[kind] * factor for row, factor in zip(rows, by_row, strict=True)]
+    rows: list[Row] = []
+    listed: list[int] = []
+    tokens: list[int] = []
+    for group, factor in zip(logged, _factors(kind, logged, taken), strict=True):
+        used = [row for row in group.rows if row.tokens[kind] > 0]
+        rows += used
+        listed += [row.weights[kind] * factor for row in used]
+        tokens += [row.tokens[kind] * factor for row in used]
+    is_priced = any(listed) and all(row.prices.is_known[kind] for row in rows)
+    return rows, listed if is_priced else tokens
 
 
 def _factors(kind: int, logged: Sequence[LoggedGroup], taken: Sequence[int]) -> list[int]:
     """How the matched parts of the groups compare, as small integers."""
-    if len(logged) == 1:
-        return [1]
+    if all(n == group.tokens[kind] for group, n in zip(logged, taken, strict=True)):
+        return [1] * len(logged)
     common = lcm(*(group.tokens[kind] for group in logged))
     parts = [n * (common // g.tokens[kind]) for g, n in zip(logged, taken, strict=True)]
     divisor = gcd(*parts)

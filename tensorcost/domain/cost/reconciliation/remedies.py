@@ -1,6 +1,6 @@
 """What each class of gap means, for whoever pays, and what to do about it, for whoever builds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,6 +17,7 @@ from tensorcost.domain.cost.reconciliation.settling import (
     PRICED_TOO,
     UNKNOWN_MODEL,
 )
+from tensorcost.domain.integration import log_remedies
 from tensorcost.domain.spend.facts import ServiceTier
 
 
@@ -115,8 +116,7 @@ BY_HINT: Final[Mapping[str, str]] = {
     NEGATION_ALONE: "A negation of a savings plan whose covered usage is not on this day's bill: "
     "look for rows of the delivery that were refused.",
     UNKNOWN_MODEL: NAMELESS,
-    BATCH_NOT_LOGGED: "Batch jobs are never logged: tell them apart by the tags of their "
-    "application inference profiles.",
+    BATCH_NOT_LOGGED: log_remedies.BATCH_JOBS,
     NOT_BY_TOKEN: "Not sold by the token (capacity, images, seconds): tag the resource that is "
     "billed, so that its owner is known.",
     FEWER_ROWS: "Some calls are logged and some are not: look for lost or refused log files in "
@@ -163,6 +163,18 @@ def explain(
     if PROBABLE_MODELS in evidence:
         remedies.append(PROBABLY_LOGGED)
     return Explanation(known.meaning, " ".join(remedies) or known.remedy)
+
+
+def explain_places(gap_class: GapClass, evidence: Iterable[Mapping[str, str | int]]) -> Explanation:
+    """What a class of a month is, by the evidence of its places: excess is told as ``explain``
+    tells that of one place; other remedies depend on the place."""
+    told = [set(str(one.get("hints", "")).split(",")) for one in evidence]
+    if gap_class is not GapClass.EXCESS or not told:
+        return explain(gap_class, {})
+    hints = set().union(*told)
+    if any(NO_PRICE not in one for one in told):
+        hints.add(PRICED_TOO)
+    return explain(gap_class, {"hints": ",".join(hints)})
 
 
 def _both(first: Explanation, second: Explanation) -> Explanation:

@@ -1,23 +1,28 @@
 """Logged rows made ready: their estimate by token kind, and what their tokens weigh."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from math import lcm
-from operator import attrgetter
-from typing import Final
+from operator import attrgetter, mul
+from typing import Final, NamedTuple
 
 from tensorcost.domain.cost.price import TOKEN_KINDS
-from tensorcost.domain.cost.reconciliation.facts import Logged
+from tensorcost.domain.cost.reconciliation.facts import Logged, Rates
 from tensorcost.domain.cost.reconciliation.spread import apportion
-from tensorcost.domain.spend.bill import TokenKind
 
 UNITS: Final = len(TOKEN_KINDS)
 """Place of what is not tokens, behind the token kinds."""
 
 _NO_TOKENS: Final = (0,) * UNITS
 _BY_KEY: Final = attrgetter("dim_id", "actor_id")
-Rates = Mapping[TokenKind, Fraction | None]
+
+
+class Prices(NamedTuple):
+    """List prices of a token by kind, in a unit that all rows of the cell have."""
+
+    numbers: tuple[int, ...]
+    """0 where no price is known."""
+    is_known: tuple[bool, ...]
 
 
 @dataclass(slots=True)
@@ -27,8 +32,9 @@ class Row:
     logged: Logged
     tokens: tuple[int, ...]
     """By kind, in the order of TOKEN_KINDS."""
-    weights: tuple[int | None, ...]
-    """By kind: tokens times list price in a unit of the cell; None where no price is known."""
+    prices: Prices
+    weights: tuple[int, ...]
+    """By kind: tokens times list price; 0 where no price is known."""
     estimate: list[int]
     """Nano-USD by kind and then of what is not tokens; adds up to the row's estimate."""
     shares: list[tuple[int, int, int]] = field(default_factory=list)
@@ -50,7 +56,7 @@ class Row:
         """True where nothing says what the row's tokens of this kind, or its units, cost."""
         if self.estimate[kind]:
             return False
-        return self.has_no_estimate or (kind != UNITS and self.weights[kind] is None)
+        return self.has_no_estimate or (kind != UNITS and not self.prices.is_known[kind])
 
 
 def prepare(logged: Sequence[Logged]) -> list[Row]:
@@ -62,20 +68,21 @@ def prepare(logged: Sequence[Logged]) -> list[Row]:
     return [_row(row, prices[id(row.rates)]) for row in ordered]
 
 
-def _scaled(rates: Rates, scale: int) -> tuple[int | None, ...]:
-    found = (rates.get(kind) for kind in TOKEN_KINDS)
-    return tuple(
-        None if rate is None else rate.numerator * (scale // rate.denominator) for rate in found
+def _scaled(rates: Rates, scale: int) -> Prices:
+    found = [rates.get(kind) for kind in TOKEN_KINDS]
+    return Prices(
+        tuple([rate.numerator * (scale // rate.denominator) if rate else 0 for rate in found]),
+        tuple([rate is not None for rate in found]),
     )
 
 
-def _row(logged: Logged, prices: tuple[int | None, ...]) -> Row:
-    tokens = tuple(map(logged.tokens.get, TOKEN_KINDS, _NO_TOKENS))
-    weights = tuple([None if p is None else p * n for p, n in zip(prices, tokens, strict=True)])
-    return Row(logged, tokens, weights, _by_kind(logged.estimate_nano, tokens, weights))
+def _row(logged: Logged, prices: Prices) -> Row:
+    tokens = logged.tokens
+    weights = tuple(map(mul, prices.numbers, tokens))
+    return Row(logged, tokens, prices, weights, _by_kind(logged.estimate_nano, tokens, weights))
 
 
-def _by_kind(estimate: int, tokens: tuple[int, ...], weights: tuple[int | None, ...]) -> list[int]:
+def _by_kind(estimate: int, tokens: tuple[int, ...], weights: tuple[int, ...]) -> list[int]:
     """The estimate by the list price of the tokens; by tokens where no kind has a price.
 
     A restated metric may be negative, its sizes then divide the estimate. An amount without
@@ -85,10 +92,10 @@ def _by_kind(estimate: int, tokens: tuple[int, ...], weights: tuple[int | None, 
         return [0] * (UNITS + 1)
     if not any(tokens):
         return [*_NO_TOKENS, estimate]
-    sizes = [abs(weight) if weight else 0 for weight in weights]
+    sizes = list(map(abs, weights))
     whole = sum(sizes)
     if not whole:
-        sizes = [abs(n) for n in tokens]
+        sizes = list(map(abs, tokens))
         whole = sum(sizes)
     if estimate == whole:  # Whole nano-dollars a token, as most prices are: nothing was rounded.
         return [*sizes, 0]

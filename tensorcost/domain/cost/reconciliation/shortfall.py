@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from enum import StrEnum
 from typing import Final
 
+from tensorcost.domain.cost.reconciliation.remedies import BY_HINT
 from tensorcost.domain.cost.reconciliation.settling import (
     BATCH_NOT_LOGGED,
     NEGATION_ALONE,
@@ -17,8 +18,8 @@ from tensorcost.domain.cost.reconciliation.settling import (
     NOT_BY_TOKEN,
     UNKNOWN_MODEL,
 )
-from tensorcost.domain.cost.reconciliation.silence import REMEDIES as SILENCE_REMEDIES
-from tensorcost.domain.cost.reconciliation.silence import KeptLogs, SilenceCause
+from tensorcost.domain.cost.reconciliation.silence import KeptLogs
+from tensorcost.domain.integration import log_remedies
 
 _FIRST_DAYS: Final = timedelta(days=1)
 """A day may be deleted in part, and the first whole one without a call."""
@@ -42,16 +43,14 @@ class ShortfallCause(StrEnum):
 
 
 REMEDIES: Final[Mapping[ShortfallCause, str]] = {
-    ShortfallCause.BATCH: "Nothing is wrong: batch jobs are never logged. Tell them apart by the "
-    "tags of their application inference profiles.",
-    ShortfallCause.NOT_BY_TOKEN: "Capacity, images and seconds name no call: tag the resource "
-    "that is billed, so that its owner is known.",
+    ShortfallCause.BATCH: BY_HINT[BATCH_NOT_LOGGED],
+    ShortfallCause.NOT_BY_TOKEN: BY_HINT[NOT_BY_TOKEN],
     ShortfallCause.UNKNOWN_MODEL: "Compare the usage types of these lines "
     "(`GET /v1/cost/reconciliation/{period}/lines`) with the provider's price list: they name no "
     "model that this release knows.",
     ShortfallCause.LOGGED_ELSEWHERE: "Compare the regions in which the application calls with "
     "those that the bill names: an inference profile may serve and bill in another one.",
-    ShortfallCause.EXPIRED: SILENCE_REMEDIES[SilenceCause.LOGS_EXPIRED],
+    ShortfallCause.EXPIRED: log_remedies.LOGS_DELETED,
     ShortfallCause.BEGAN_LATER: "Nothing can be had of the days before the first log: they stay "
     "unlogged. The share rises by itself as they leave the window.",
     ShortfallCause.LOGS_NOT_READ: "Do what the open finding about this place says: the backlog is "
@@ -66,8 +65,7 @@ REMEDIES: Final[Mapping[ShortfallCause, str]] = {
     ShortfallCause.TOKENS_NOT_LOGGED: "Compare the token kinds in the ledger of this place "
     "(`GET /v1/cost/reconciliation/{period}/ledger`): the "
     "bill counts tokens that the logs do not name.",
-    ShortfallCause.UNKNOWN: "Connect CloudWatch's metrics of this account: without a count of its "
-    "calls nobody can say whether some are not logged.",
+    ShortfallCause.UNKNOWN: log_remedies.GRANT_METRICS,
 }
 
 

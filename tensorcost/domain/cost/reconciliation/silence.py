@@ -5,6 +5,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from tensorcost.domain.integration import log_remedies
+
 
 class Logging(StrEnum):
     """Model invocation logging of one account and region, as Bedrock's settings show it."""
@@ -33,15 +35,10 @@ REMEDIES: Final[dict[SilenceCause, str]] = {
     "not on the connection's list: only the payer's bill is known of it.",
     SilenceCause.EXPORT_MISSING: "Calls are counted, but no bill names them yet: compare the "
     "export's bucket and prefix with the connection's settings.",
-    SilenceCause.BATCH_ONLY: "Nothing is wrong: batch jobs are never logged. They can be told "
-    "apart by the tags of their application inference profiles.",
-    SilenceCause.LOGS_ELSEWHERE: "Switch model invocation logging on in this region: the logs "
-    "of another region do not hold its calls.",
-    SilenceCause.LOGGING_OFF: "Switch model invocation logging on: it adds attribution by "
-    "application, user and agent.",
-    SilenceCause.LOGS_EXPIRED: "Nothing can be had of these days: their logs were deleted before "
-    "the connection read them. A longer retention of the log group helps who connects later; days "
-    "since the connection are read and kept.",
+    SilenceCause.BATCH_ONLY: log_remedies.BATCH_JOBS,
+    SilenceCause.LOGS_ELSEWHERE: log_remedies.switch_on_in(),
+    SilenceCause.LOGGING_OFF: log_remedies.SWITCH_ON,
+    SilenceCause.LOGS_EXPIRED: log_remedies.LOGS_DELETED,
     SilenceCause.LOGS_LOST: "Logging is on, but nothing arrives: compare its destination with "
     "the connection's, and look at Bedrock's delivery failure metrics.",
     SilenceCause.UNKNOWN: "Grant bedrock:GetModelInvocationLoggingConfiguration: without it "

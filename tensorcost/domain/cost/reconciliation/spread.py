@@ -25,6 +25,8 @@ def spread(total: int, weights: Sequence[int | Fraction]) -> list[int]:
     whole = sum(integers)
     if len(integers) == 1 or not whole:
         return [total] + [0] * (len(integers) - 1)
+    if total == whole:
+        return list(integers)
     return apportion(total, [total * weight for weight in integers], whole)
 
 

@@ -1,9 +1,10 @@
 """The gap of one place and currency by class, with what the bill and the rows say about it."""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from tensorcost.domain.cost.reconciliation.amounts import NOTHING
 from tensorcost.domain.cost.reconciliation.facts import Cell, Gap, GapClass, Money
 from tensorcost.domain.cost.reconciliation.groups import MICRO
 from tensorcost.domain.money import divide_half_even
@@ -16,8 +17,8 @@ _ONE_SIDED = ("unmatched_tokens", "unpriced_requests")
 
 @dataclass(slots=True)
 class _Entry:
-    money: list[int] = field(default_factory=lambda: [0, 0, 0])
-    numbers: Counter[str] = field(default_factory=Counter)
+    money: Money = NOTHING
+    numbers: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     names: dict[str, set[str]] = field(default_factory=dict)
     prices: dict[str, list[int]] = field(default_factory=dict)
     """By token kind: matched quantity, billed nano, listed nano."""
@@ -46,8 +47,7 @@ class Tally:
         entry = self._entries.get(gap_class)
         if entry is None:
             entry = self._entries[gap_class] = _Entry()
-        for basis, nano in enumerate(money):
-            entry.money[basis] += nano
+        entry.money = entry.money.plus(money)
         for key, number in numbers.items():
             entry.numbers[key] += number
         for key, found in (names or {}).items():
@@ -66,7 +66,7 @@ class Tally:
     def gaps(self) -> list[Gap]:
         """The classes in their declared order, without those that say nothing."""
         return [
-            Gap(self._cell, self._currency, gap_class, Money(*entry.money), _evidence(entry))
+            Gap(self._cell, self._currency, gap_class, entry.money, _evidence(entry))
             for gap_class in GapClass
             if (entry := self._entries.get(gap_class)) and _says_something(gap_class, entry)
         ]
@@ -75,7 +75,7 @@ class Tally:
 def _says_something(gap_class: GapClass, entry: _Entry) -> bool:
     if any(entry.money):
         return True
-    return gap_class in _KEPT_WITHOUT_MONEY and any(entry.numbers[n] > 0 for n in _ONE_SIDED)
+    return gap_class in _KEPT_WITHOUT_MONEY and any(entry.numbers.get(n, 0) > 0 for n in _ONE_SIDED)
 
 
 def _evidence(entry: _Entry) -> dict[str, str | int]:

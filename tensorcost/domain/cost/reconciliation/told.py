@@ -30,6 +30,8 @@ def months_markdown(
 
 def _lines(report: ReconciliationReport) -> list[str]:
     version = f"{report.former}, unchanged" if report.version is None else str(report.version)
+    if report.causes:
+        version += f": {', '.join(report.causes)}"
     head = (
         f"| {month_name(report.period)} | {report.state.value} | {version} "
         f"| {report.days} | {report.days_changed} "

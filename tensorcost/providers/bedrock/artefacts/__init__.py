@@ -16,6 +16,7 @@ from tensorcost.domain.integration.cloudformation import Publication
 from tensorcost.domain.integration.contracts_connection import Connection
 from tensorcost.domain.integration.external_id import RANDOM_BYTES, new_external_id
 from tensorcost.domain.integration.onboarding import VARIANTS, Variant
+from tensorcost.providers.aws.read_only import READ_ONLY_POLICY
 
 TEMPLATE_NAME: Final = "bedrock-stack.yml"
 PUBLIC_TEMPLATE_URL: Final = "https://downloads.tensorcost.com/cfn/bedrock-stack.yml"
@@ -81,7 +82,7 @@ class BedrockArtefacts:
     def list_accounts_script(self, connection: Connection) -> str:
         settings = connection.settings
         return onboarding.list_accounts_script(
-            settings.organization_role_name, region=settings.home_region
+            settings.organization_role_name, READ_ONLY_POLICY, region=settings.home_region
         )
 
     def template(self) -> str:

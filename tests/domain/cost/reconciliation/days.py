@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
+from tensorcost.domain.cost.price import TOKEN_KINDS
 from tensorcost.domain.cost.reconciliation.facts import (
     Billed,
     Cell,
@@ -52,13 +53,17 @@ def row(tokens: int | Mapping[TokenKind, int] = 0, estimate: int = 0, **parts: o
         "cell": CELL,
         "service_tier": ServiceTier.STANDARD,
         "routing_scope": RoutingScope.IN_REGION,
-        "tokens": {TokenKind.INPUT: tokens} if isinstance(tokens, int) else tokens,
+        "tokens": by_kind({TokenKind.INPUT: tokens} if isinstance(tokens, int) else tokens),
         "requests": 1,
         "estimate_nano": estimate,
         "unpriced_requests": 0,
         "rates": LIST,
     }
     return Logged(**{**values, **parts})  # type: ignore[arg-type]
+
+
+def by_kind(tokens: Mapping[TokenKind, int]) -> tuple[int, ...]:
+    return tuple(tokens.get(kind, 0) for kind in TOKEN_KINDS)
 
 
 def attributed(result: DayResult) -> dict[tuple[int, int], int]:

@@ -59,5 +59,5 @@ def test_the_rules_have_another_name_when_a_known_day_says_something_else() -> N
         row(60, 180_000, dim_id=5, service_tier=ServiceTier.PROVISIONED),
         row(8, dim_id=6, cell=OTHER, unpriced_requests=2, unpriced_tokens=8, rates={}),
     ]
-    known = {"rules-2": "620d62975a474ed7cae0e5e4d8a437d4"}
+    known = {"rules-3": "620d62975a474ed7cae0e5e4d8a437d4"}
     assert known[RULES] == content_hash(reconcile_day(lines, rows)).hex()

@@ -18,7 +18,12 @@ from tensorcost.domain.cost.reconciliation.links import (
     find_links,
     tell_links,
 )
-from tensorcost.domain.cost.reconciliation.remedies import EXPLANATIONS, UNPRICED_EXCESS, explain
+from tensorcost.domain.cost.reconciliation.remedies import (
+    EXPLANATIONS,
+    UNPRICED_EXCESS,
+    explain,
+    explain_places,
+)
 from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import Grain
 from tests.domain.cost.reconciliation.days import CELL, USD, attributed, gap_of, left, line, row
@@ -71,6 +76,17 @@ def test_excess_that_has_a_price_is_explained_as_before() -> None:
     gap = gap_of(reconcile_day([], [row(5, 40)]), GapClass.EXCESS)
     assert "hints" not in gap.evidence
     assert explain(GapClass.EXCESS, gap.evidence) == EXPLANATIONS[GapClass.EXCESS]
+
+
+def test_a_month_tells_of_what_has_no_price_as_its_places_do() -> None:
+    unknown, listed = {"hints": "no_list_price"}, {"row_tiers": "standard"}
+    both = {"hints": "listed_too,no_list_price"}
+    assert explain_places(GapClass.EXCESS, [unknown, unknown]) == UNPRICED_EXCESS
+    assert explain_places(GapClass.EXCESS, [listed]) == EXPLANATIONS[GapClass.EXCESS]
+    for places in ([listed, unknown], [both]):
+        assert explain_places(GapClass.EXCESS, places) == explain(GapClass.EXCESS, both)
+    assert explain_places(GapClass.EXCESS, []) == EXPLANATIONS[GapClass.EXCESS]
+    assert explain_places(GapClass.UNLOGGED, [unknown]) == EXPLANATIONS[GapClass.UNLOGGED]
 
 
 def test_lines_without_a_model_are_named_beside_calls_without_a_line() -> None:

@@ -35,13 +35,13 @@ def unlogged(billed: list[Billed], logged: list[Logged]) -> Explanation:
         (
             [line(USD, 100, service_tier=ServiceTier.BATCH)],
             [],
-            ["Batch jobs are never logged"],
+            ["batch jobs are never logged"],
             ["switch model invocation logging on"],
         ),
         (
             [line(USD, 100, service_tier=ServiceTier.BATCH), line(USD, 100)],
             [],
-            ["Batch jobs", "switch model invocation logging on"],
+            ["batch jobs", "switch model invocation logging on"],
             [],
         ),
         ([line(USD, 3, kind=None)], [], ["Not sold by the token"], ["switch model", "the hour"]),
@@ -89,6 +89,6 @@ def test_drift_names_the_price_that_was_taken() -> None:
     remedy = explain(drift.gap_class, drift.evidence, drift.cell).remedy
     key = f"model {CELL.model_id}, region {CELL.region}, routing scope geo, service tier standard"
     assert f"{key}, token kind input." in remedy
-    assert f"writes it as us.{CELL.model_id}." in remedy
+    assert f"a price map writes the model as us.{CELL.model_id}." in remedy
     assert remedy.startswith(explain(drift.gap_class, drift.evidence).remedy)
     assert explain(drift.gap_class, {}, UNNAMED) == EXPLANATIONS[drift.gap_class]

@@ -3,7 +3,7 @@
 from datetime import date
 
 from tensorcost.domain.cost.contracts import FailedMonth, MonthTotals, ReconciliationReport
-from tensorcost.domain.cost.reconciliation.closing import PeriodState
+from tensorcost.domain.cost.reconciliation.closing import Cause, PeriodState
 from tensorcost.domain.cost.reconciliation.told import months_markdown
 
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -43,6 +43,11 @@ def test_there_is_a_line_for_each_month_and_currency_the_newest_first() -> None:
         "| 2026-10 | closing | 3 | 31 | 4 | USD | 5.4 | 4.1 | 0 |",
         "| 2026-09 | closing | 2, unchanged | 31 | 4 | | | | |",
     ]
+
+
+def test_a_version_names_what_made_it() -> None:
+    made = report(OCTOBER, 3).model_copy(update={"causes": (Cause.BILL, Cause.RULES)})
+    assert "| 2026-10 | closing | 3: bill, rules | 31 | 4 |" in months_markdown([made], [])
 
 
 def test_what_was_given_up_cannot_leave_its_fence() -> None:

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
+from tensorcost.domain.cost.price import TOKEN_KINDS
 from tensorcost.domain.cost.reconciliation.facts import Billed, LineClass, Logged, Money
 from tensorcost.domain.spend.bill import TokenKind
 from tensorcost.domain.spend.facts import Grain, RoutingScope, ServiceTier
-from tests.domain.cost.reconciliation.days import CELL, TOKEN
+from tests.domain.cost.reconciliation.days import CELL, TOKEN, by_kind
 
 World = tuple[list[Billed], list[Logged]]
 
@@ -57,7 +58,7 @@ def rows(draw: st.DrawFn) -> Logged:
         cell=draw(cells),
         service_tier=draw(tiers),
         routing_scope=draw(scopes),
-        tokens=tokens,
+        tokens=by_kind(tokens),
         requests=requests,
         estimate_nano=0 if is_unpriced else exact + draw(st.sampled_from((0, 0, 1, 10**6))),
         unpriced_requests=requests if is_unpriced else 0,
@@ -68,8 +69,9 @@ def rows(draw: st.DrawFn) -> Logged:
 @st.composite
 def lines_of(draw: st.DrawFn, row: Logged) -> Billed:
     """A line that bills some kind of what a row used, more or less of it, at about its price."""
-    kind = draw(st.sampled_from(sorted(row.tokens) or sorted(TokenKind)))
-    tokens = row.tokens.get(kind, 0)
+    used = dict(zip(TOKEN_KINDS, row.tokens, strict=True))
+    kind = draw(st.sampled_from([kind for kind, n in used.items() if n] or TOKEN_KINDS))
+    tokens = used[kind]
     price = row.rates.get(kind) or 0
     whole = round(tokens * price) + draw(st.sampled_from((0, 1, -7, 10**5)))
     return replace(
@@ -106,7 +108,7 @@ def own_dimensions(world: World) -> World:
     billed, logged = world
     return (
         [replace(line, dim_id=own(line)) for line in billed],
-        [replace(row, dim_id=own(row)) for row in logged],
+        [row._replace(dim_id=own(row)) for row in logged],
     )
 
 
