@@ -12,15 +12,13 @@ from tensorcost.cli.cost import operator_of
 from tensorcost.cli.months_shown import show_difference, show_month, show_months
 from tensorcost.cli.places import AsOf, Json, Month, Tenant
 from tensorcost.domain.cost.query import DEFAULT_ROWS, MAX_ROWS
-from tensorcost.domain.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tensorcost.domain.cost.contracts import ReconcileRequest
     from tensorcost.domain.identity.principal import Principal
     from tensorcost.services.reconciliation import answers
-    from tensorcost.services.reconciliation.service import ReconciliationService
+    from tensorcost.services.reconciliation.month_reads import MonthReads
 
 app = typer.Typer(help="Billing months and their versions.", no_args_is_help=True)
 _LISTED = 12
@@ -113,18 +111,10 @@ async def _difference(
 
 
 @asynccontextmanager
-async def _reads(tenant: str) -> "AsyncIterator[tuple[ReconciliationService, Principal]]":
+async def _reads(tenant: str) -> "AsyncIterator[tuple[MonthReads, Principal]]":
     from tensorcost.cli.open import doors, find_tenant
-    from tensorcost.services.reconciliation.service import ReconciliationService
+    from tensorcost.services.reconciliation.month_reads import MonthReads
 
     async with doors() as door:
         tenant_id = await find_tenant(door.platform, tenant)
-        service = ReconciliationService(door.db, _NoServer(), lambda: datetime.now(UTC))
-        yield service, operator_of(tenant_id)
-
-
-class _NoServer:
-    """These commands read, with Postgres alone; a run is ``tensorcost reconcile``."""
-
-    async def ask(self, request: "ReconcileRequest") -> str:
-        raise Unavailable(f"no workflow server for {request.tenant_id}: use tensorcost reconcile")
+        yield MonthReads(door.db, lambda: datetime.now(UTC)), operator_of(tenant_id)

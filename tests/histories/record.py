@@ -3,25 +3,17 @@
     .venv/bin/python -m tests.histories.record [scenario ...]
 
 Run it when a workflow gets a new behaviour; a recorded history of a released behaviour stays.
-Host names, process ids and stack traces are taken out.
 """
 
 import asyncio
-import json
-import re
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Any, Final
-
-from temporalio.client import WorkflowHistory
+from typing import Final
 
 from tensorcost.activities.integration.ports import ConnectorError, ReadJob
 from tensorcost.activities.integration.runs import ROUNDS, TENANT_CAP
-from tensorcost.activities.processes import Process
 from tensorcost.activities.reconciliation.ask import ReconcileProcess
 from tensorcost.activities.rerating.activities import rerate_process
 from tensorcost.activities.rerating.rerater import Rerater
@@ -29,16 +21,6 @@ from tensorcost.domain.clock import Clock
 from tensorcost.domain.cost.contracts import ReconcileRequest
 from tensorcost.domain.cost.contracts_rerating import RerateState
 from tensorcost.domain.identity.principal import Principal
-from tensorcost.domain.integration.contracts import (
-    CONTEXT,
-    ConnectionKey,
-    SyncInput,
-    WorkflowName,
-    onboarding_workflow_id,
-    sync_workflow_id,
-)
-from tensorcost.domain.integration.contracts_connection import Connection
-from tensorcost.domain.integration.contracts_rotation import rotation_workflow_id
 from tensorcost.domain.integration.rotation import SHORTEST_OVERLAP
 from tensorcost.domain.integration.states import ConnectionState
 from tensorcost.domain.temporal import SEARCH_ATTRIBUTE_TYPES
@@ -57,6 +39,7 @@ from tensorcost.services.tenancy.secret_processes import StoredRotationProcesses
 from tensorcost.services.tenancy.secret_rotation import StoredSecretService
 from tensorcost.storage.integration import get_connection, set_connection_state
 from tensorcost.storage.rerating.runs import Rerating, find_open
+from tests.histories.stage import Stage
 from tests.support.bills import OCTOBER, bill_line, load_bill
 from tests.support.connections import make_connection
 from tests.support.databases import make_template, migrated_database
@@ -72,55 +55,8 @@ from tests.support.scripted_connector import (
     log_site,
     metric_site,
 )
-from tests.support.temporal_house import House, open_house, utc_now
+from tests.support.temporal_house import open_house, utc_now
 from tests.support.tenants import app_database, make_tenant
-
-FOLDER: Final = Path(__file__).parent
-_IDENTITY: Final = re.compile(r"\d+@[\w.-]+")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What a scenario plays on: one connection of one tenant."""
-
-    house: House
-    connection: Connection
-    processes: IntegrationProcesses
-    connector: ScriptedConnector
-
-    @property
-    def onboarding_id(self) -> str:
-        return onboarding_workflow_id(self.connection.connection_id)
-
-    @property
-    def rotation_id(self) -> str:
-        return rotation_workflow_id(self.connection.connection_id)
-
-    async def result(self, workflow_id: str) -> Any:
-        return await self.house.client.get_workflow_handle(workflow_id).result()
-
-    async def sync(self, **changes: Any) -> str:
-        """Run a whole sync; its workflow id."""
-        key = ConnectionKey(
-            tenant_id=self.connection.tenant_id,
-            connection_id=self.connection.connection_id,
-            provider="bedrock",
-        )
-        argument = SyncInput(connection=key, **changes)
-        sync_id = f"{sync_workflow_id(key.connection_id)}-2026-11-20T12:00:00Z"
-        name = WorkflowName.SYNC.value
-        await self.house.processes.start(Process(name, sync_id, key.tenant_id, CONTEXT, argument))
-        await self.result(sync_id)
-        return sync_id
-
-    async def keep(self, name: str, workflow_id: str, run_id: str | None = None) -> None:
-        """Write the run's history as the scenario ``name`` of its workflow."""
-        handle = self.house.client.get_workflow_handle(workflow_id, run_id=run_id)
-        history = await handle.fetch_history()
-        described = await handle.describe()
-        target = FOLDER / described.workflow_type / f"{name}.json"
-        target.parent.mkdir(exist_ok=True)
-        target.write_text(_cleaned(history))
 
 
 async def connected(stage: Stage) -> None:
@@ -385,19 +321,6 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "warned": (warned, ScriptedConnector),
     "late": (late, ScriptedConnector),
 }
-
-
-def _cleaned(history: WorkflowHistory) -> str:
-    found = history.to_json_dict()
-    return json.dumps(_scrub(found), indent=1, sort_keys=True) + "\n"
-
-
-def _scrub(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: "" if k == "stackTrace" else _scrub(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [_scrub(item) for item in value]
-    return _IDENTITY.sub("recorder", value) if isinstance(value, str) else value
 
 
 async def main(names: list[str]) -> None:
