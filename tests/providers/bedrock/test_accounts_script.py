@@ -63,8 +63,10 @@ def test_every_account_is_tried_under_both_names_and_may_only_be_read(
     aws.preset("role_missing", account=member(2), role=JUMP)
     aws.preset("role_deployed", account=member(2), role=CONTROL_TOWER)
     aws.preset("role_missing", account=member(3), role=JUMP)
-    command = tmp_path / "aws"
-    command.write_text(f"#!{sys.executable}\n{COMMAND}")
+    program, command = tmp_path / "aws.py", tmp_path / "aws"
+    program.write_text(COMMAND)
+    # No kernel takes a first line that names a path with a space.
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{program}" "$@"\n')
     command.chmod(0o755)
     connection = connection_of(TenantId(uuid4()))
     artefacts = BedrockArtefacts(ArtefactSettings("900000000001"))
