@@ -13,13 +13,14 @@ async def test_a_connection_that_the_server_ended_is_replaced(database: TestData
     engine = make_engine(database.urls.app, application_name="test-ended", pool_size=2)
     db = Database(engine)
     superuser = await asyncpg.connect(database.superuser_url)
+    gone = asyncio.Event()
     try:
         async with db.untenanted() as tx:
             before = await tx.scalar("SELECT pg_backend_pid()")
-            driver = await tx.driver()
+            # The driver hears of it a moment after its server is gone.
+            (await tx.driver()).add_termination_listener(lambda _: gone.set())
         assert await superuser.fetchval("SELECT pg_terminate_backend($1, 5000)", before)
-        while not driver.is_closed():  # The driver hears of it a moment after its server is gone.
-            await asyncio.sleep(0.01)
+        await gone.wait()
         async with db.untenanted() as tx:
             assert await tx.scalar("SELECT pg_backend_pid()") != before
     finally:
