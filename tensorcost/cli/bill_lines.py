@@ -1,13 +1,11 @@
 """``tensorcost bill``: the single lines of a reconciled month's bill, behind each gap."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tensorcost.cli.console import emit_json, run, talk
-from tensorcost.cli.cost import operator_of
 from tensorcost.cli.places import (
     MOST_ROWS,
     Account,
@@ -76,13 +74,10 @@ def bill(  # noqa: PLR0913, PLR0917 - one parameter an option
 
 
 async def _lines(tenant: str, ask: "LinesAsk", limit: int) -> "Sequence[LineOnBill]":
-    from tensorcost.cli.open import doors, find_tenant
-    from tensorcost.services.reconciliation.lines import BillReads
+    from tensorcost.cli.month_reads import month_reads
 
-    async with doors() as door:
-        tenant_id = await find_tenant(door.platform, tenant)
-        reads = BillReads(door.db, lambda: datetime.now(UTC))
-        return await reads.bill_lines(operator_of(tenant_id), ask, limit=limit)
+    async with month_reads(tenant) as (reads, caller):
+        return await reads.bill_lines(caller, ask, limit=limit)
 
 
 def _show(lines: "Sequence[LineOnBill]") -> None:

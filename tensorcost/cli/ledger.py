@@ -1,14 +1,12 @@
 """``tensorcost ledger``: a reconciled month by day and place, and why each differs."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tensorcost.cli.console import EXIT_USAGE, emit_json, fail, run, talk
-from tensorcost.cli.cost import operator_of
 from tensorcost.cli.places import (
     MOST_ROWS,
     Account,
@@ -94,13 +92,10 @@ def _amount(text: str) -> int:
 
 
 async def _rows(tenant: str, ask: "LedgerAsk", limit: int) -> "Sequence[LedgerRow]":
-    from tensorcost.cli.open import doors, find_tenant
-    from tensorcost.services.reconciliation.lines import BillReads
+    from tensorcost.cli.month_reads import month_reads
 
-    async with doors() as door:
-        tenant_id = await find_tenant(door.platform, tenant)
-        reads = BillReads(door.db, lambda: datetime.now(UTC))
-        return await reads.ledger(operator_of(tenant_id), ask, limit=limit)
+    async with month_reads(tenant) as (reads, caller):
+        return await reads.ledger(caller, ask, limit=limit)
 
 
 def _show(rows: "Sequence[LedgerRow]") -> None:

@@ -1,14 +1,10 @@
 """``tensorcost months``: billing months, their versions and bills, and what a version changed."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tensorcost.cli.console import emit_json, run, talk
-from tensorcost.cli.cost import operator_of
 from tensorcost.cli.months_shown import show_difference, show_month, show_months
 from tensorcost.cli.places import AsOf, Json, Month, Tenant
 from tensorcost.domain.cost.query import DEFAULT_ROWS, MAX_ROWS
@@ -16,9 +12,7 @@ from tensorcost.domain.cost.query import DEFAULT_ROWS, MAX_ROWS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from tensorcost.domain.identity.principal import Principal
     from tensorcost.services.reconciliation import answers
-    from tensorcost.services.reconciliation.month_reads import MonthReads
 
 app = typer.Typer(help="Billing months and their versions.", no_args_is_help=True)
 _LISTED = 12
@@ -94,27 +88,23 @@ def diff(
 
 
 async def _months(tenant: str, as_of: str | None, limit: int) -> "Sequence[answers.Month]":
-    async with _reads(tenant) as (months, caller):
+    from tensorcost.cli.month_reads import month_reads
+
+    async with month_reads(tenant) as (months, caller):
         return await months.periods(caller, limit=limit, as_of=as_of)
 
 
 async def _month(tenant: str, period: str, as_of: str | None) -> "answers.MonthDetail":
-    async with _reads(tenant) as (months, caller):
+    from tensorcost.cli.month_reads import month_reads
+
+    async with month_reads(tenant) as (months, caller):
         return await months.period(caller, period, as_of)
 
 
 async def _difference(
     tenant: str, period: str, former: int | None, latter: int | None, limit: int
 ) -> "answers.Difference":
-    async with _reads(tenant) as (months, caller):
+    from tensorcost.cli.month_reads import month_reads
+
+    async with month_reads(tenant) as (months, caller):
         return await months.difference(caller, period, former=former, latter=latter, limit=limit)
-
-
-@asynccontextmanager
-async def _reads(tenant: str) -> "AsyncIterator[tuple[MonthReads, Principal]]":
-    from tensorcost.cli.open import doors, find_tenant
-    from tensorcost.services.reconciliation.month_reads import MonthReads
-
-    async with doors() as door:
-        tenant_id = await find_tenant(door.platform, tenant)
-        yield MonthReads(door.db, lambda: datetime.now(UTC)), operator_of(tenant_id)

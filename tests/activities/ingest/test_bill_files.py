@@ -235,15 +235,16 @@ async def test_the_files_of_one_folder_are_one_bill_of_each_month_that_they_name
 
 FOCUS = "BilledCost,BillingCurrency,ChargeCategory,ChargePeriodStart,ServiceName\n"
 AZURE = "CostInBillingCurrency,SubscriptionId,Date,MeterCategory,MeterName,ChargeType\n"
-
-
-@pytest.mark.parametrize(
+OTHER_FORMATS = pytest.mark.parametrize(
     ("kind", "header", "end", "constants"),
     [
         (FileFormat.FOCUS, FOCUS, "USD,Usage,2026-10-05T00:00:00Z,Amazon Bedrock", {}),
         (FileFormat.AZURE_EXPORT, AZURE, "s,2026-10-05,Storage,m,Usage", {"currency": "USD"}),
     ],
 )
+
+
+@OTHER_FORMATS
 async def test_bills_of_other_formats_in_several_files_count_as_a_whole(
     importing: Importing,
     tmp_path: Path,
@@ -261,13 +262,7 @@ async def test_bills_of_other_formats_in_several_files_count_as_a_whole(
     assert await importing.billed() == 116
 
 
-@pytest.mark.parametrize(
-    ("kind", "header", "end", "constants"),
-    [
-        (FileFormat.FOCUS, FOCUS, "USD,Usage,2026-10-05T00:00:00Z,Amazon Bedrock", {}),
-        (FileFormat.AZURE_EXPORT, AZURE, "s,2026-10-05,Storage,m,Usage", {"currency": "USD"}),
-    ],
-)
+@OTHER_FORMATS
 async def test_a_part_of_another_kind_refuses_its_bill_and_no_other(
     importing: Importing,
     tmp_path: Path,
